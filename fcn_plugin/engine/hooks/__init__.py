@@ -1,0 +1,5 @@
+from .channels_last_hook import ChannelsLastHook
+from .iteration_seed_hook import IterationSeedHook
+from .weight_handover_hook import WeightHandoverHook
+
+__all__ = ["ChannelsLastHook", "IterationSeedHook", "WeightHandoverHook"]

@@ -1,0 +1,93 @@
+"""Loading weights by name, with no silent gap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+
+def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: Sequence[str] = ()) -> list[str]:
+    """Check that a checkpoint fits a segmentor, or is that of its earlier stage (FCN-32s for FCN-16s).
+
+    Args:
+        model (nn.Module): the segmentor.
+        state_dict (dict): weights, by name.
+        may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape.
+
+    Returns:
+        list[str]: names of the checkpoint's weights that are not taken over.
+
+    Raises:
+        ValueError: naming the weights that are missing, left over or of another shape, and what to do.
+    """
+    own = model.state_dict()
+    head = model.decode_head
+    lacks, has_too = head.earlier_stage_difference() if hasattr(head, "earlier_stage_difference") else (set(), set())
+    declared = {f"decode_head.{key}" for key in lacks | has_too}
+
+    def tolerated(key: str) -> bool:
+        return key in declared or key.endswith("num_batches_tracked") or any(re.search(p, key) for p in may_differ)
+
+    score = "decode_head.score_fr.weight"
+    if score in own and score in state_dict and not tolerated(score) and len(own[score]) != len(state_dict[score]):
+        raise ValueError(
+            f"the checkpoint has {len(state_dict[score])} classes, the config {len(own[score])}: set"
+            " model.decode_head.num_classes to fit, or, to fine-tune on other classes, list 'decode_head' in the"
+            " WeightHandoverHook's may_differ"
+        )
+    missing = [key for key in own if key not in state_dict and not tolerated(key)]
+    left_over = [key for key in state_dict if key not in own]
+    unknown = [key for key in left_over if not tolerated(key)]
+    reshaped = [
+        f"{key} {tuple(state_dict[key].shape)} for {tuple(own[key].shape)}"
+        for key in own
+        if key in state_dict
+        and state_dict[key].shape != own[key].shape
+        and not tolerated(key)
+        # fixed and learnable upsampling keep their kernels differently and load each other's
+        and not re.fullmatch(r"decode_head\.upscore\w*\.weight", key)
+    ]
+    problems = [
+        f"{what}: {', '.join(keys[:4])}{f' and {len(keys) - 4} more' if len(keys) > 4 else ''}"
+        for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", reshaped))
+        if keys
+    ]
+    if problems:
+        raise ValueError(
+            f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config or of"
+            " its earlier stage"
+        )
+    return left_over
+
+
+@HOOKS.register_module()
+class WeightHandoverHook(Hook):
+    """Check every checkpoint that the runner loads against the model, and drop what an earlier stage has in addition.
+
+    The toolbox itself logs missing and unknown weights as a warning and goes on with random ones.
+
+    Args:
+        may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape, for example
+            ``['decode_head']`` to fine-tune on other classes; those keep their initial values.
+    """
+
+    def __init__(self, may_differ: Sequence[str] = ()) -> None:
+        self.may_differ = tuple(may_differ)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the weights; raises ValueError as :func:`check_handover`."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, "decode_head"):
+            model = model.module  # wrapped for test-time augmentation
+        state_dict = checkpoint.get("state_dict", checkpoint)
+        left_over = check_handover(model, state_dict, self.may_differ)
+        for key in left_over:
+            del state_dict[key]
+        if left_over:
+            runner.logger.info(f"not taken over from the earlier stage: {', '.join(left_over)}")

@@ -1,0 +1,54 @@
+"""Checks of a config's files before anything is built or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .stages import is_pretrained
+
+DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
+    """Check that the directories and lists of the datasets exist.
+
+    Raises:
+        FileNotFoundError: naming the path and the command that makes it (``data_help`` of the config).
+    """
+    for name in dataloaders:
+        dataset = (cfg.get(name) or {}).get("dataset") or {}
+        root = Path(dataset.get("data_root") or "")
+        for path in (*(dataset.get("data_prefix") or {}).values(), dataset.get("ann_file")):
+            if path and not (root / path).exists():
+                raise FileNotFoundError(
+                    f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
+                    + " If it is elsewhere, give its root with --data-root."
+                )
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Check that the checkpoint files from which backbone and neck are initialised exist (URLs are not tried).
+
+    Raises:
+        FileNotFoundError: naming the option that gives another file.
+    """
+    for part in ("backbone", "neck"):
+        init_cfg = (cfg.model.get(part) or {}).get("init_cfg")
+        if not is_pretrained(init_cfg):
+            continue
+        checkpoint = init_cfg["checkpoint"]
+        if "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
+            raise FileNotFoundError(
+                f"the pretrained weights of the {part}, {checkpoint}, do not exist: give another file or URL with"
+                f" --cfg-options model.{part}.init_cfg.checkpoint=FILE"
+            )
+
+
+def set_data_root(cfg: Config, data_root: str) -> None:
+    """Read the data of all dataloaders from another root."""
+    for name in DATALOADERS:
+        if cfg.get(name):
+            cfg[name].dataset.data_root = data_root

@@ -1,0 +1,158 @@
+"""Staged training: FCN-32s, then FCN-16s from it, then FCN-8s, as one job that picks up where it was stopped."""
+
+from __future__ import annotations
+
+import gc
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import barrier
+from mmengine.runner import Runner
+
+from ..weights.checkpoint import read_checkpoint
+
+
+@dataclass
+class Stage:
+    """One config of a staged training.
+
+    Attributes:
+        cfg: the config, with ``work_dir`` set.
+        earlier: the stage whose weights this one starts from, if any.
+        checkpoint: newest readable checkpoint in the work directory, if any.
+        iteration: iterations that checkpoint has behind it.
+    """
+
+    cfg: Config
+    earlier: Stage | None = None
+    checkpoint: Path | None = None
+    iteration: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the config file."""
+        return Path(self.cfg.filename).stem
+
+    @property
+    def max_iters(self) -> int:
+        """Iterations of the whole stage."""
+        return self.cfg.train_cfg.max_iters
+
+    @property
+    def done(self) -> bool:
+        """Whether the stage has been trained to its end."""
+        return self.checkpoint is not None and self.iteration >= self.max_iters
+
+    def find_checkpoint(self) -> None:
+        """Look for the newest checkpoint that can be read; one cut off by a kill is passed over.
+
+        Raises:
+            ValueError: if it was trained for another number of classes.
+        """
+        self.checkpoint, self.iteration = None, 0
+        files = {
+            int(m[1]): f for f in Path(self.cfg.work_dir).glob("iter_*.pth") if (m := re.search(r"_(\d+)$", f.stem))
+        }
+        for iteration, file in sorted(files.items(), reverse=True):
+            try:
+                state_dict = read_checkpoint(file)["state_dict"]
+            except ValueError:
+                continue
+            self._check_classes(file, state_dict)
+            self.checkpoint, self.iteration = file, iteration
+            return
+
+    def _check_classes(self, file: Path, state_dict: dict) -> None:
+        score = state_dict.get("decode_head.score_fr.weight")
+        head = self.cfg.model.decode_head
+        classes = head.get("out_channels") or head.num_classes
+        if score is not None and len(score) != classes:
+            raise ValueError(
+                f"{file} was trained for {len(score)} classes, {self.name} has {classes}: give another directory with"
+                f" --work-dir, or move {file.parent} away"
+            )
+
+    def describe(self) -> str:
+        """What will happen to this stage, in a few words."""
+        if self.done:
+            return f"done: {self.checkpoint}"
+        if self.checkpoint:
+            return f"continue from {self.checkpoint} ({self.iteration} of {self.max_iters} iterations)"
+        if self.earlier:
+            return f"train {self.max_iters} iterations from the weights of {self.earlier.name}"
+        start = self.cfg.get("load_from")
+        return f"train {self.max_iters} iterations" + (f" from {start}" if start else "")
+
+    def train(self) -> None:
+        """Train this stage to its end, from its checkpoint, its earlier stage's or ``load_from``.
+
+        Raises:
+            FileNotFoundError: if the earlier stage's checkpoint is not visible to this process.
+        """
+        cfg = self.cfg
+        cfg.resume = self.checkpoint is not None
+        if cfg.resume:
+            cfg.load_from = str(self.checkpoint)
+        elif self.earlier:
+            self.earlier.find_checkpoint()
+            if not self.earlier.done:
+                raise FileNotFoundError(
+                    f"{self.earlier.name} left no checkpoint in {self.earlier.cfg.work_dir}; on several nodes, the work"
+                    " directory must be on a shared file system"
+                )
+            cfg.load_from = str(self.earlier.checkpoint)
+        if cfg.get("load_from"):
+            drop_pretrained(cfg)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        barrier()  # the checkpoint is on disk before another process looks for it
+        del runner
+        gc.collect()
+
+
+def drop_pretrained(cfg: Config) -> None:
+    """Remove the ImageNet initialisation of a model that starts from a checkpoint of its own."""
+    for part in ("backbone", "neck"):
+        component = cfg.model.get(part) or {}
+        if is_pretrained(component.get("init_cfg")):
+            component.init_cfg = None
+
+
+def is_pretrained(init_cfg: dict | None) -> bool:
+    """Whether an ``init_cfg`` loads a checkpoint."""
+    return isinstance(init_cfg, dict) and init_cfg.get("type") == "Pretrained"
+
+
+def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = False) -> list[Stage]:
+    """List the stages that lead to ``cfg``, first to last, and find what has been trained of them.
+
+    A config names the stage before it as ``earlier_stage``, the path of another config. The last stage is trained in
+    ``cfg.work_dir``. Earlier ones have a directory of their own name: beside it if it has the config's name too (as
+    by default), else inside it.
+
+    Args:
+        cfg (Config): config of the last stage, options applied, ``work_dir`` set.
+        options (dict, optional): overrides to apply to the earlier configs as well (``--cfg-options``).
+        stage_only (bool): leave out the earlier stages. They are left out as well if ``cfg.load_from`` is set.
+
+    Raises:
+        FileNotFoundError: if a config names an earlier one that does not exist.
+        ValueError: if a stage was trained for another number of classes.
+    """
+    stages = [Stage(cfg)]
+    work_dir = Path(cfg.work_dir)
+    parent = work_dir.parent if work_dir.name == stages[0].name else work_dir
+    while not stage_only and not cfg.get("load_from") and (path := stages[-1].cfg.get("earlier_stage")):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{stages[-1].name} names the earlier stage {path}, which does not exist")
+        earlier = Config.fromfile(path)
+        earlier.merge_from_dict(options or {})
+        earlier.launcher = cfg.get("launcher", "none")
+        earlier.work_dir = str(parent / Path(path).stem)
+        stages[-1].earlier = Stage(earlier)
+        stages.append(stages[-1].earlier)
+    for stage in stages:
+        stage.find_checkpoint()
+    return stages[::-1]

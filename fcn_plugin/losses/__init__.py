@@ -1,0 +1,3 @@
+from .pixel_cross_entropy import PixelCrossEntropyLoss
+
+__all__ = ["PixelCrossEntropyLoss"]

@@ -1,0 +1,3 @@
+from .fc_conv_neck import FCConvNeck
+
+__all__ = ["FCConvNeck"]

@@ -1,0 +1,57 @@
+"""Reading checkpoints without running code from them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+
+def allow_checkpoint_types() -> None:
+    """Let ``torch.load(weights_only=True)`` accept what the toolbox itself saves, and nothing that runs code.
+
+    A checkpoint holds the log's HistoryBuffers and, after a validation, numpy scalars and their dtype classes.
+    """
+    dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    torch.serialization.add_safe_globals([HistoryBuffer, np.ndarray, np.dtype, *dtypes])
+    multiarray = (np._core if hasattr(np, "_core") else np.core).multiarray
+    for name in ("_reconstruct", "scalar"):
+        for package in ("numpy._core", "numpy.core"):  # saved by numpy 2 or numpy 1
+            torch.serialization.add_safe_globals([(getattr(multiarray, name), f"{package}.multiarray.{name}")])
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict:
+    """Load a checkpoint's contents, tensors memory-mapped from the file.
+
+    Returns:
+        dict: with at least ``state_dict``; a bare state dict is wrapped.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is truncated, holds other than plain data, or is not a checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    allow_checkpoint_types()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
+    if isinstance(checkpoint, dict) and "state_dict" not in checkpoint:
+        checkpoint = dict(state_dict=checkpoint)
+    state_dict = checkpoint["state_dict"] if isinstance(checkpoint, dict) else None
+    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
+        raise ValueError(f"{path} holds no weights: expected a state dict of tensors")
+    return checkpoint
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether the file has torch's current (zip) format; the older one cannot be memory-mapped."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"

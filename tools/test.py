@@ -1,0 +1,76 @@
+"""Test a checkpoint on a config's test set."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from fcn_plugin.engine.distributed import set_up_distributed
+from fcn_plugin.engine.preflight import check_data, set_data_root
+from fcn_plugin.engine.stages import drop_pretrained
+from fcn_plugin.weights.checkpoint import allow_checkpoint_types, read_checkpoint
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line: the toolbox's options and --data-root."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file, for example configs/fcn8s_vgg16_voc.py")
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument("--work-dir", help="where the metrics and the log go; default work_dirs/CONFIG")
+    parser.add_argument("--out", help="directory for the predictions as index PNGs")
+    parser.add_argument("--show", action="store_true", help="show the predictions in a window")
+    parser.add_argument("--show-dir", help="directory for the predictions painted over the images")
+    parser.add_argument("--wait-time", type=float, default=2, help="seconds to show each prediction")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
+    parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """Read the config, apply the options and check the files that it needs."""
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f"there is no config {args.config}")
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
+    cfg.load_from = args.checkpoint
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    check_data(cfg, ("test_dataloader",))
+    if "://" not in args.checkpoint:
+        read_checkpoint(args.checkpoint)
+    drop_pretrained(cfg)
+    if args.show or args.show_dir:
+        cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
+        cfg.visualizer.save_dir = args.show_dir
+    if args.out:
+        cfg.test_evaluator.output_dir = args.out
+    if args.tta:
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    return cfg
+
+
+def main() -> None:
+    """Check, then test."""
+    args = parse_args()
+    allow_checkpoint_types()
+    try:
+        cfg = build_config(args)
+        set_up_distributed(cfg)
+        Runner.from_cfg(cfg).test()
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Train a config with all the stages that lead to it; what is done is kept, what was interrupted goes on."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+
+from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
+from fcn_plugin.engine.distributed import set_up_distributed
+from fcn_plugin.engine.preflight import check_data, check_pretrained, set_data_root
+from fcn_plugin.engine.stages import Stage, drop_pretrained, plan_stages
+from fcn_plugin.weights.checkpoint import allow_checkpoint_types, read_checkpoint
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line: the toolbox's options, --stage-only and --data-root."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file, for example configs/fcn8s_vgg16_voc.py")
+    parser.add_argument("--work-dir", help="where logs and checkpoints go; default work_dirs/CONFIG")
+    parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
+    parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16, also on the CPU)")
+    parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
+    parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def plan(args: argparse.Namespace) -> list[Stage]:
+    """Read the configs, check all that can be checked before training, and print what will be done."""
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f"there is no config {args.config}")
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
+    set_up_distributed(cfg)
+    stages = plan_stages(cfg, args.cfg_options, args.stage_only)
+    if cfg.get("load_from") and "://" not in cfg.load_from:
+        read_checkpoint(cfg.load_from)
+    for stage in stages:
+        set_up_distributed(stage.cfg)
+        if args.data_root:
+            set_data_root(stage.cfg, args.data_root)
+        if args.amp:
+            enable_amp(stage.cfg)
+    if is_main_process():
+        print("Plan:")
+        for number, stage in enumerate(stages, start=1):
+            print(f"  {number}. {stage.name}: {stage.describe()}", flush=True)
+    return stages
+
+
+def main() -> None:
+    """Plan, check, and train what is missing."""
+    args = parse_args()
+    allow_checkpoint_types()
+    try:
+        stages = plan(args)
+        to_train = [stage for stage in stages if not stage.done]
+        for stage in to_train:
+            check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
+            if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):
+                drop_pretrained(stage.cfg)
+            check_pretrained(stage.cfg)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    for stage in to_train:
+        stage.train()
+    if not to_train and is_main_process():
+        print("Nothing to train: all stages are done. Another --work-dir starts anew.")
+
+
+if __name__ == "__main__":
+    main()
