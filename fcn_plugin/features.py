@@ -26,6 +26,7 @@ class ImageFeatures(tuple):
     def __new__(
         cls, features: Sequence[Tensor], image_size: tuple[int, int], coord_maps: Sequence[CoordMap]
     ) -> ImageFeatures:
+        """Make the tuple; raises ValueError unless there is a coordinate map for each feature map."""
         self = super().__new__(cls, features)
         if len(self) != len(coord_maps):
             raise ValueError(f"{len(self)} feature maps need as many coordinate maps, got {len(coord_maps)}")

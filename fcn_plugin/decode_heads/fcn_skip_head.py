@@ -200,7 +200,7 @@ class FCNSkipHead(BaseDecodeHead):
             expected = ", ".join(map(str, self.feature_maps))
             raise ValueError(
                 f"{type(self).__name__} was built for feature maps at {expected}, but the trunk gives"
-                f" {', '.join(map(str, found))}: set decode_head.geometry to the configs of the model's backbone and neck"
+                f" {', '.join(map(str, found))}: set decode_head.geometry to the configs of the backbone and the neck"
             )
         return self._transform_inputs(inputs)
 

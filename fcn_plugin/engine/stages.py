@@ -52,10 +52,9 @@ class Stage:
             ValueError: if it was trained for another number of classes.
         """
         self.checkpoint, self.iteration = None, 0
-        files = {
-            int(m[1]): f for f in Path(self.cfg.work_dir).glob("iter_*.pth") if (m := re.search(r"_(\d+)$", f.stem))
-        }
-        for iteration, file in sorted(files.items(), reverse=True):
+        files = [file for file in Path(self.cfg.work_dir).glob("iter_*.pth") if re.fullmatch(r"iter_\d+", file.stem)]
+        iterations = {int(file.stem.removeprefix("iter_")): file for file in files}
+        for iteration, file in sorted(iterations.items(), reverse=True):
             try:
                 state_dict = read_checkpoint(file)["state_dict"]
             except ValueError:

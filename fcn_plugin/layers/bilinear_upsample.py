@@ -70,8 +70,6 @@ class BilinearUpsample(nn.ConvTranspose2d):
         if not self.learnable and weight.shape[1] == channels:
             own = weight[diagonal, diagonal]
             if weight.abs().sum() != own.abs().sum():
-                raise ValueError(
-                    "the checkpoint's upsampling was learned across classes: set learnable_upsampling=True"
-                )
+                raise ValueError("the checkpoint's upsampling mixes classes: set learnable_upsampling=True")
             return own.unsqueeze(1)
         return weight

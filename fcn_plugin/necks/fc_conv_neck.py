@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import nn
 
 from ..features import ImageFeatures
 from ..geometry import CoordMap
