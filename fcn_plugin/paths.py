@@ -1,0 +1,21 @@
+"""Where the configs and tools of this installation are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def _shipped(name: str) -> Path:
+    package = Path(__file__).parent
+    in_wheel = package / ".mim" / name
+    return in_wheel if in_wheel.is_dir() else package.parent / name
+
+
+def config_dir() -> Path:
+    """Directory of the configs: in the installed package (``fcn_plugin/.mim/configs``) or in the checkout."""
+    return _shipped("configs")
+
+
+def tools_dir() -> Path:
+    """Directory of the command line tools, likewise."""
+    return _shipped("tools")

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS, TRANSFORMS
+
+from fcn_plugin import config_dir
+
+LEAVES = sorted(config_dir().glob("*.py"))
+NAMES = {path.stem for path in LEAVES}
+
+
+def test_the_promised_configs_are_there():
+    promised = {f"fcn{s}_vgg16_{d}" for s in ("32s", "16s", "8s") for d in ("voc", "sbd", "camvid", "shapes")}
+    assert NAMES >= promised | {"fcn8s-atonce_vgg16_voc", "fcn8s-atonce_vgg16_sbd"}
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_config_builds(path):
+    cfg = Config.fromfile(path)
+    init_default_scope("mmseg")
+    with torch.device("meta"):
+        model = MODELS.build(cfg.model)
+    model.train()
+    head = model.decode_head
+    assert head.feature_maps == tuple(
+        model.neck.coord_maps(model.backbone.coord_maps_out, model.neck.fc6.kernel_size[0], model.neck.fc6.padding[0])[
+            i
+        ]
+        for i in head.in_index
+    )
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        pipeline = cfg[name].dataset.pipeline
+        assert len(Compose([TRANSFORMS.build(step) for step in pipeline]).transforms) == len(pipeline) >= 3
+    # the toolbox's hook draws, and its model tests, pictures of one size at a time
+    assert cfg.val_dataloader.batch_size == cfg.test_dataloader.batch_size == 1
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts >= 2 and not cfg.default_hooks.checkpoint.get("save_best")
+    assert cfg.data_help and not {"load", "dataset", "trunk"} & set(cfg)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_leaf_is_short_and_says_what_it_is(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 14
+    assert lines[0].startswith("# FCN-") and "train list: " in lines[0] and "val list: " in lines[0]
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_stages_lead_from_32s_to_8s(path):
+    cfg = Config.fromfile(path)
+    stem, order = path.stem, ["fcn32s", "fcn16s", "fcn8s"]
+    kind = stem.split("_")[0].split("-")[0]
+    if "atonce" in stem or kind == "fcn32s":
+        assert "earlier_stage" not in cfg
+    else:
+        earlier = order[order.index(kind) - 1]
+        assert Path(cfg.earlier_stage) == path.with_name(stem.replace(kind, earlier, 1) + ".py")
+        assert Path(cfg.earlier_stage).is_file()
+
+
+@pytest.mark.parametrize(
+    "name, rate, scales",
+    [("fcn32s", 1e-10, []), ("fcn16s", 1e-12, [1]), ("fcn8s", 1e-14, [1, 1]), ("fcn8s-atonce", 1e-10, [1e-4, 1e-2])],
+)
+@pytest.mark.parametrize("data, lists", [("voc", ("train", "val")), ("sbd", ("sbd_train", "seg11valid"))])
+def test_pami_recipe(name, rate, scales, data, lists):
+    cfg = Config.fromfile(config_dir() / f"{name}_vgg16_{data}.py")
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ("SGD", rate, 0.99, 5e-4)
+    assert cfg.optim_wrapper.paramwise_cfg == dict(bias_lr_mult=2, bias_decay_mult=0)
+    assert "param_scheduler" not in cfg and cfg.train_cfg.max_iters == 100_000
+    assert cfg.train_dataloader.batch_size == 1 and cfg.model.backbone.padding == 100
+    head = cfg.model.decode_head
+    assert head.loss_decode == dict(type="PixelCrossEntropyLoss", reduction="sum") and head.num_classes == 21
+    init_default_scope("mmseg")
+    assert MODELS.build(head).skip_scales == scales
+    preprocessor = cfg.model.data_preprocessor
+    assert preprocessor.mean == [104.00699, 116.66877, 122.67892] and preprocessor.std == [1, 1, 1]
+    assert not preprocessor.bgr_to_rgb
+    found = (cfg[f"{split}_dataloader"].dataset.ann_file for split in ("train", "val"))
+    assert tuple(found) == tuple(f"ImageSets/Segmentation/{name}.txt" for name in lists)
+    assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == [
+        "LoadImageFromFile",
+        "LoadAnnotations",
+        "PackSegInputs",
+    ]

@@ -1,0 +1,88 @@
+from fractions import Fraction
+
+import pytest
+
+from fcn_plugin.backbones import FCNVGG
+from fcn_plugin.geometry import IMAGE, CoordMap, skip_steps, upsample_step
+from fcn_plugin.necks import FCConvNeck
+
+
+def trunk_maps(padding=100, **neck):
+    return FCConvNeck.coord_maps(FCNVGG.coord_maps(padding=padding), **neck)
+
+
+def test_maps_of_the_reference_trunk():
+    pool3, pool4, fc7 = trunk_maps()
+    assert (pool3.stride, pool3.offset) == (8, Fraction(-191, 2))
+    assert (pool4.stride, pool4.offset) == (16, Fraction(-183, 2))
+    assert (fc7.stride, fc7.offset) == (32, Fraction(25, 2))
+
+
+@pytest.mark.parametrize(
+    "used, skip_crops, image_crop, kernels",
+    [(1, [], 19, [64]), (2, [5], 27, [4, 32]), (3, [5, 9], 31, [4, 4, 16])],
+    ids=["FCN-32s", "FCN-16s", "FCN-8s"],
+)
+def test_crops_equal_the_reference(used, skip_crops, image_crop, kernels):
+    steps = skip_steps(trunk_maps()[-used:])
+    assert [step.crop_target for step in steps] == [*skip_crops, 0]
+    assert [step.crop_upsampled for step in steps] == [0] * len(skip_crops) + [image_crop]
+    assert [step.kernel for step in steps] == kernels
+    assert steps[-1].result == IMAGE
+
+
+def test_conv_and_deconv_are_inverse():
+    start = CoordMap(4, Fraction(3, 2))
+    assert start.conv(6, stride=2, padding=1).deconv(6, 2, padding=1) == start
+    assert IMAGE.conv(3, padding=1, dilation=2) == CoordMap(1, 1)
+
+
+def test_small_padding_crops_the_upsampled_map():
+    steps = skip_steps(trunk_maps(padding=1, fc6_padding="same"))
+    assert [(step.crop_upsampled, step.crop_target) for step in steps] == [(1, 0), (1, 0), (4, 0)]
+
+
+@pytest.mark.parametrize("padding, reaches", [(81, True), (80, False)])
+def test_least_padding_of_a_valid_fc6(padding, reaches):
+    # 19 pixels are cropped at padding 100, so 81 is the least that reaches the image
+    if reaches:
+        assert skip_steps(trunk_maps(padding)[-1:])[-1].crop_upsampled == 0
+    else:
+        with pytest.raises(ValueError, match=r"does not reach the first 1 pixel\(s\).*at least 1 more"):
+            skip_steps(trunk_maps(padding)[-1:])
+
+
+def test_resnet_offsets_take_odd_kernels():
+    steps = skip_steps([CoordMap(8, 0), CoordMap(16, 0), CoordMap(32, 0)])
+    assert [step.kernel for step in steps] == [3, 3, 15]
+    assert [step.crop_upsampled for step in steps] == [1, 1, 7]
+
+
+def test_alexnet_takes_the_reference_kernel_63():
+    # conv1 11/4 pad 100, pool 3/2 (offset 0.. as in voc-fcn-alexnet): stride 32, integer offset
+    fc7 = IMAGE.conv(11, 4, 100).conv(3, 2).conv(5, padding=2).conv(3, 2)
+    fc7 = fc7.conv(3, padding=1).conv(3, padding=1).conv(3, padding=1).conv(3, 2).conv(6)
+    step = upsample_step(fc7, IMAGE)
+    assert (step.kernel, step.crop_upsampled) == (63, 18)
+
+
+@pytest.mark.parametrize(
+    "maps, message",
+    [
+        ([], "at least one feature map"),
+        ([CoordMap(32, 0), CoordMap(16, 0)], "from fine to coarse"),
+        ([CoordMap(16, 0), CoordMap(16, 0)], "factor of 2 or more"),
+        ([CoordMap(12, 0), CoordMap(32, 0)], "integer factor"),
+        ([CoordMap(16, Fraction(1, 3)), CoordMap(32, 0)], "no bilinear kernel aligns"),
+    ],
+)
+def test_maps_that_cannot_be_fused(maps, message):
+    with pytest.raises(ValueError, match=message):
+        skip_steps(maps)
+
+
+def test_wrong_strides():
+    with pytest.raises(ValueError, match="positive stride, got 0"):
+        CoordMap(0, 0)
+    with pytest.raises(ValueError, match="different strides"):
+        CoordMap(8, 0).cells_before(CoordMap(16, 0))

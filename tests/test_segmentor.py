@@ -1,0 +1,148 @@
+"""The whole network under the toolbox's own EncoderDecoder."""
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+HEADS = {"FCN32sHead": 1, "FCN16sHead": 2, "FCN8sHead": 3}
+
+
+def build(head, padding=100, num_classes=3, width=0.02, **kwargs):
+    init_default_scope("mmseg")
+    backbone = dict(type="FCNVGG", padding=padding, width=width)
+    channels = [max(1, round(c * width)) for c in (256, 512)] + [6]
+    neck = dict(type="FCConvNeck", in_channels=channels[1], channels=6, fc6_padding="same" if padding < 81 else 0)
+    return MODELS.build(
+        dict(
+            type="EncoderDecoder",
+            data_preprocessor=dict(type="SegDataPreProcessor", mean=[1.0] * 3, std=[1.0] * 3, size_divisor=1),
+            backbone=backbone,
+            neck=neck,
+            decode_head=dict(
+                type=head,
+                in_channels=channels[-HEADS[head] :],
+                num_classes=num_classes,
+                geometry=dict(backbone=backbone, neck=neck),
+            ),
+            test_cfg=ConfigDict(mode="whole", **kwargs),
+        )
+    )
+
+
+def randomise(model, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                scale = (2 / parameter[0].numel()) ** 0.5 if parameter.ndim == 4 else 0.1
+                parameter.normal_(0, scale, generator=generator)
+    return model.eval()
+
+
+def sample(height, width, num_classes=3):
+    label = torch.randint(0, num_classes, (1, height, width))
+    meta = dict(ori_shape=(height, width), img_shape=(height, width), pad_shape=(height, width))
+    return SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
+
+
+# every length from 1 to 300, as height or width of one picture; the primes make the pairs odd and unlike
+SWEEP = [(size, 1 + size * 61 % 300) for size in range(1, 301)]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("padding", [1, 100])
+def test_logits_have_the_size_of_the_image(head, padding, monkeypatch):
+    """In all three modes; the toolbox would resize logits of another size, so its resizing is forbidden here."""
+    assert {s for size in SWEEP for s in size} == set(range(1, 301))
+    model = randomise(build(head, padding)).eval()
+
+    def no_resize(input, size, **kwargs):
+        assert tuple(input.shape[2:]) == tuple(size)
+        return input
+
+    monkeypatch.setattr("mmseg.models.decode_heads.decode_head.resize", no_resize)
+    monkeypatch.setattr("mmseg.models.segmentors.base.resize", no_resize)
+    with torch.no_grad():
+        for number, (height, width) in enumerate(SWEEP):
+            image = torch.randn(1, 3, height, width)
+            features = model.extract_feat(image)
+            logits = model.decode_head(features)
+            assert logits.shape == (1, 3, height, width)
+            if number % 25 == 0:
+                assert torch.equal(model(image, mode="tensor"), logits)
+                predicted = model(image, [sample(height, width)], mode="predict")[0]
+                assert torch.equal(predicted.seg_logits.data, logits[0])
+                loss = model(image, [sample(height, width)], mode="loss")
+                assert torch.isfinite(loss["decode.loss_ce"])
+
+
+def test_batch_of_different_sizes_is_padded_with_ignored_pixels():
+    model = randomise(build("FCN8sHead"))
+    samples = [sample(20, 31), sample(33, 18)]
+    for one in samples:
+        one.gt_sem_seg.data[:] = 1
+    data = dict(inputs=[torch.ones(3, *s.ori_shape) for s in samples], data_samples=samples)
+    data = model.data_preprocessor(data, training=True)
+    assert data["inputs"].shape == (2, 3, 33, 31)
+    labels = torch.stack([s.gt_sem_seg.data for s in data["data_samples"]])
+    assert int((labels == 1).sum()) == 20 * 31 + 33 * 18 and int((labels == 255).sum()) == 2 * 33 * 31 - 1214
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_shifting_the_image_shifts_the_logits(head):
+    model = randomise(build(head, width=0.04))
+    picture = torch.zeros(1, 3, 500, 500)
+    picture[:, :, 160:230, 170:240] = 10 * torch.randn(1, 3, 70, 70, generator=torch.Generator().manual_seed(1))
+    moved = picture.roll((32, 32), dims=(2, 3))
+    with torch.no_grad():
+        before, after = (model(image, mode="tensor") for image in (picture, moved))
+    # the interior: further from the picture's border than the receptive field of fc7 reaches around the pattern
+    inside = slice(210, 250)
+    expected = before[:, :, 178:218, 178:218]
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(after[:, :, inside, inside], expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(before[:, :, inside, inside], after[:, :, inside, inside], atol=1e-3)
+
+
+def test_slide_mode_averages_the_windows():
+    model = randomise(build("FCN8sHead", crop_size=(40, 48), stride=(30, 40)))
+    image = torch.randn(1, 3, 70, 88)
+    model.test_cfg.update(mode="slide")
+    with torch.no_grad():
+        logits = model(image, [sample(70, 88)], mode="predict")[0].seg_logits.data
+        corner = model(image[:, :, :40, :48], mode="tensor")[0]
+        right = model(image[:, :, :40, 40:88], mode="tensor")[0]
+    assert logits.shape == (3, 70, 88)
+    torch.testing.assert_close(logits[:, :30, :40], corner[:, :30, :40])
+    torch.testing.assert_close(logits[:, :30, 40:48], (corner[:, :30, 40:] + right[:, :30, :8]) / 2)
+
+
+def test_classes_and_ignored_pixels_in_the_loss():
+    model = randomise(build("FCN8sHead", num_classes=11))
+    one = sample(30, 40, 11)
+    one.gt_sem_seg.data[:, :, 20:] = 255
+    image = torch.randn(1, 3, 30, 40)
+    loss = model(image, [one], mode="loss")["decode.loss_ce"]
+    logits = model(image, mode="tensor")[:, :, :, :20]
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, one.gt_sem_seg.data[:, :, :20]))
+
+
+@pytest.mark.parametrize("head", ["FCNHead", "PSPHead", "ASPPHead"])
+def test_backbone_under_heads_of_the_toolbox(head):
+    init_default_scope("mmseg")
+    extra = dict(dilations=(1, 2)) if head == "ASPPHead" else {}
+    model = MODELS.build(
+        dict(
+            type="EncoderDecoder",
+            backbone=dict(type="FCNVGG", padding=1, width=0.05),
+            decode_head=dict(type=head, in_channels=26, channels=4, num_classes=3, in_index=-1, **extra),
+            test_cfg=dict(mode="whole"),
+        )
+    ).train()
+    losses = model(torch.randn(2, 3, 64, 64), [sample(64, 64), sample(64, 64)], mode="loss")
+    losses["decode.loss_ce"].backward()
+    assert model.backbone.conv1_1.weight.grad.abs().sum() > 0

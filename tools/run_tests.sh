@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Set up an environment, then check the style and run the tests: tools/run_tests.sh [options of pytest]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools/setup_venv.sh toolbox,mmpretrain,test
+bin=$(cd "${FCN_PLUGIN_VENV:-.venv}/bin" && pwd)
+# the peer of the parity tests; its own dependencies (for training and downloads) are not needed
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(grep '^torchfcn==' constraints.txt)"
+export PATH="$bin:$PATH"
+ruff check .
+ruff format --check .
+exec python -m pytest "$@"
