@@ -1,4 +1,4 @@
-# FCN-32s, AdamW (1e-5 and 5e-5), batch 1, 1k iterations, mirror; train list: CamVid train; val list: CamVid val.
+# FCN-32s, AdamW (1e-5 and 5e-5), batch 1, 500 iterations, mirror; train list: CamVid train; val list: CamVid val.
 _base_ = [
     '_base_/models/fcn_vgg16.py', '_base_/datasets/camvid.py', '_base_/schedules/adamw_camvid.py',
     '_base_/default_runtime.py'

@@ -4,5 +4,5 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-5, weight_decay=1e-4, fused=True),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))))
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=1000)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=500, val_interval=500)
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=False)]
