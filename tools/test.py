@@ -9,9 +9,9 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from fcn_plugin.engine.distributed import set_up_distributed
-from fcn_plugin.engine.preflight import check_data, set_data_root
+from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
 from fcn_plugin.engine.stages import drop_pretrained
-from fcn_plugin.weights.checkpoint import allow_checkpoint_types, read_checkpoint
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,9 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 def build_config(args: argparse.Namespace) -> Config:
     """Read the config, apply the options and check the files that it needs."""
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f"there is no config {args.config}")
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
@@ -63,12 +61,15 @@ def build_config(args: argparse.Namespace) -> Config:
 def main() -> None:
     """Check, then test."""
     args = parse_args()
-    allow_checkpoint_types()
+    forbid_unsafe_loading()
     try:
         cfg = build_config(args)
         set_up_distributed(cfg)
-        Runner.from_cfg(cfg).test()
     except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    try:
+        Runner.from_cfg(cfg).test()
+    except WeightsError as error:
         sys.exit(f"error: {error}")
 
 

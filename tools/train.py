@@ -5,14 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
 from fcn_plugin.engine.distributed import set_up_distributed
-from fcn_plugin.engine.preflight import check_data, check_pretrained, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_pretrained, read_config, set_data_root
 from fcn_plugin.engine.stages import Stage, drop_pretrained, plan_stages
-from fcn_plugin.weights.checkpoint import allow_checkpoint_types, read_checkpoint
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,9 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 def plan(args: argparse.Namespace) -> list[Stage]:
     """Read the configs, check all that can be checked before training, and print what will be done."""
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f"there is no config {args.config}")
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
@@ -60,7 +58,7 @@ def plan(args: argparse.Namespace) -> list[Stage]:
 def main() -> None:
     """Plan, check, and train what is missing."""
     args = parse_args()
-    allow_checkpoint_types()
+    forbid_unsafe_loading()
     try:
         stages = plan(args)
         to_train = [stage for stage in stages if not stage.done]
@@ -71,8 +69,11 @@ def main() -> None:
             check_pretrained(stage.cfg)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
-    for stage in to_train:
-        stage.train()
+    try:
+        for stage in to_train:
+            stage.train()
+    except WeightsError as error:
+        sys.exit(f"error: {error}")
     if not to_train and is_main_process():
         print("Nothing to train: all stages are done. Another --work-dir starts anew.")
 

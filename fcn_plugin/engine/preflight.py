@@ -1,4 +1,4 @@
-"""Checks of a config's files before anything is built or trained."""
+"""Checks of a config and its files before anything is built or trained."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..weights.checkpoint import read_checkpoint
 from .stages import is_pretrained
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def read_config(path: str) -> Config:
+    """Read a config file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not valid Python.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no config {path}")
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f"the config {path} is not valid Python: {error}") from error
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -30,21 +46,26 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
 
 
 def check_pretrained(cfg: Config) -> None:
-    """Check that the checkpoint files from which backbone and neck are initialised exist (URLs are not tried).
+    """Check that the checkpoints from which backbone and neck are initialised can be read (URLs are not tried).
 
     Raises:
         FileNotFoundError: naming the option that gives another file.
+        WeightsError: for a file that is truncated or unsafe.
     """
     for part in ("backbone", "neck"):
         init_cfg = (cfg.model.get(part) or {}).get("init_cfg")
         if not is_pretrained(init_cfg):
             continue
         checkpoint = init_cfg["checkpoint"]
-        if "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
+        if "://" in checkpoint:
+            continue
+        path = Path(checkpoint).expanduser()
+        if not path.is_file():
             raise FileNotFoundError(
                 f"the pretrained weights of the {part}, {checkpoint}, do not exist: give another file or URL with"
                 f" --cfg-options model.{part}.init_cfg.checkpoint=FILE"
             )
+        read_checkpoint(path)
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import barrier
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ..weights.checkpoint import read_checkpoint
+from ..weights.checkpoint import WeightsError, read_checkpoint
 
 
 @dataclass
@@ -57,7 +59,8 @@ class Stage:
         for iteration, file in sorted(iterations.items(), reverse=True):
             try:
                 state_dict = read_checkpoint(file)["state_dict"]
-            except ValueError:
+            except WeightsError as error:
+                print_log(f"passed over: {error}", logger="current", level=logging.WARNING)
                 continue
             self._check_classes(file, state_dict)
             self.checkpoint, self.iteration = file, iteration

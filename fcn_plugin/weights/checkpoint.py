@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be read, or do not fit the model."""
+
+
+def forbid_unsafe_loading() -> None:
+    """Make every ``torch.load`` of this process refuse a file that would run code.
+
+    The toolbox first tries to load safely, but falls back to running whatever the file says.
+    """
+    allow_checkpoint_types()
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 
 
 def allow_checkpoint_types() -> None:
@@ -22,6 +36,14 @@ def allow_checkpoint_types() -> None:
     for name in ("_reconstruct", "scalar"):
         for package in ("numpy._core", "numpy.core"):  # saved by numpy 2 or numpy 1
             torch.serialization.add_safe_globals([(getattr(multiarray, name), f"{package}.multiarray.{name}")])
+    torch.serialization.add_safe_globals([(_buffer_method, "builtins.getattr")])
+
+
+def _buffer_method(owner: type, name: str) -> Callable:
+    """Stand-in for ``getattr``, by which a HistoryBuffer's statistics are pickled; it gives away nothing else."""
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise pickle.UnpicklingError(f"the file asks for the attribute {name} of {owner}")
+    return getattr(owner, name)
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict:
@@ -32,7 +54,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is truncated, holds other than plain data, or is not a checkpoint.
+        WeightsError: if the file is truncated, holds other than plain data, or is not a checkpoint.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,14 +62,15 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     allow_checkpoint_types()
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
+    except Exception as error:  # a damaged pickle leads to errors of many kinds
+        reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0].split(". ")[0] or repr(error)
+        raise WeightsError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
     if isinstance(checkpoint, dict) and "state_dict" not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     state_dict = checkpoint["state_dict"] if isinstance(checkpoint, dict) else None
-    if not state_dict or not all(isinstance(value, torch.Tensor) for value in state_dict.values()):
-        raise ValueError(f"{path} holds no weights: expected a state dict of tensors")
+    tensors = state_dict.values() if isinstance(state_dict, dict) else ()
+    if not tensors or not all(isinstance(value, torch.Tensor) for value in tensors):
+        raise WeightsError(f"{path} holds no weights: expected a state dict of tensors")
     return checkpoint
 
 

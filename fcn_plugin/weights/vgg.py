@@ -10,6 +10,8 @@ import re
 
 from torch import Tensor, nn
 
+from .checkpoint import WeightsError
+
 #: torchvision: features.0.weight; mmpretrain: backbone.features.0.conv.weight, backbone.features.0.bn.weight.
 FEATURE = re.compile(r"(?:backbone\.)?features\.(\d+)(\.conv|\.bn)?\.(\w+)")
 #: torchvision: classifier.0 and .3; Caffe conversions that start with dropout: classifier.1 and .4.
@@ -20,7 +22,7 @@ def rename_features(module: nn.Module, state_dict: dict[str, Tensor], prefix: st
     """Rename ``features.N`` to ``convS_I`` and ``bnS_I``, by order, for an :class:`FCNVGG`.
 
     Raises:
-        ValueError: if the checkpoint is a VGG of another depth.
+        WeightsError: if the checkpoint is a VGG of another depth.
     """
     found = _matches(state_dict, prefix, FEATURE)
     if not found:
@@ -28,7 +30,7 @@ def rename_features(module: nn.Module, state_dict: dict[str, Tensor], prefix: st
     convs = sorted({int(m[1]) for key, m in found.items() if m[2] != ".bn" and state_dict[key].ndim == 4})
     names = module.conv_names
     if len(convs) != len(names):
-        raise ValueError(
+        raise WeightsError(
             f"the checkpoint is a VGG with {len(convs)} convolutions, FCNVGG(depth={module.depth}) has {len(names)}:"
             " choose the depth or the checkpoint accordingly"
         )
@@ -65,14 +67,14 @@ def require_all_weights(module: nn.Module, state_dict: dict[str, Tensor], prefix
     The toolbox only logs a warning then, and the training starts from random weights.
 
     Raises:
-        ValueError: naming the missing weights and what the checkpoint holds.
+        WeightsError: naming the missing weights and what the checkpoint holds.
     """
     if prefix:
         return
     wanted = [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
     missing = [key for key in wanted if key not in state_dict]
     if missing:
-        raise ValueError(
+        raise WeightsError(
             f"the checkpoint holds {len(wanted) - len(missing)} of the {len(wanted)} weights of"
             f" {type(module).__name__} (missing: {_some(missing)}; it has: {_some(list(state_dict))}):"
             " give the init_cfg of this module a checkpoint that has them, or init_cfg=None to start at random"

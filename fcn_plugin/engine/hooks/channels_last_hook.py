@@ -6,6 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from torch.nn.parallel import DistributedDataParallel
 
 
 @HOOKS.register_module()
@@ -18,3 +19,6 @@ class ChannelsLastHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Convert the weights once."""
         runner.model.to(memory_format=torch.channels_last)
+        if isinstance(runner.model, DistributedDataParallel):
+            # its buffers for gradients have the format that the weights had when it was built
+            runner.model = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), runner.model.module)

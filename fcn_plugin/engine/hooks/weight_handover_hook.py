@@ -11,6 +11,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ...weights.checkpoint import WeightsError
+
 
 def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: Sequence[str] = ()) -> list[str]:
     """Check that a checkpoint fits a segmentor, or is that of its earlier stage (FCN-32s for FCN-16s).
@@ -24,7 +26,7 @@ def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: 
         list[str]: names of the checkpoint's weights that are not taken over.
 
     Raises:
-        ValueError: naming the weights that are missing, left over or of another shape, and what to do.
+        WeightsError: naming the weights that are missing, left over or of another shape, and what to do.
     """
     own = model.state_dict()
     head = model.decode_head
@@ -36,7 +38,7 @@ def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: 
 
     score = "decode_head.score_fr.weight"
     if score in own and score in state_dict and not tolerated(score) and len(own[score]) != len(state_dict[score]):
-        raise ValueError(
+        raise WeightsError(
             f"the checkpoint has {len(state_dict[score])} classes, the config {len(own[score])}: set"
             " model.decode_head.num_classes to fit, or, to fine-tune on other classes, list 'decode_head' in the"
             " WeightHandoverHook's may_differ"
@@ -59,7 +61,7 @@ def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: 
         if keys
     ]
     if problems:
-        raise ValueError(
+        raise WeightsError(
             f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config or of"
             " its earlier stage"
         )
@@ -81,7 +83,7 @@ class WeightHandoverHook(Hook):
         self.may_differ = tuple(may_differ)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check the weights; raises ValueError as :func:`check_handover`."""
+        """Check the weights; raises WeightsError as :func:`check_handover`."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, "decode_head"):
             model = model.module  # wrapped for test-time augmentation

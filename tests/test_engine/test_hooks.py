@@ -1,0 +1,170 @@
+"""The hooks, each against a model or a run made for it."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from torch import nn
+
+from fcn_plugin.engine.hooks import ChannelsLastHook, IterationSeedHook, WeightHandoverHook
+from fcn_plugin.engine.hooks.iteration_seed_hook import derived_seed
+from fcn_plugin.engine.hooks.weight_handover_hook import check_handover
+from fcn_plugin.weights.checkpoint import WeightsError
+
+IN_CHANNELS = {32: [5], 16: [4, 5], 8: [3, 4, 5]}
+
+
+class Trunk(nn.Module):
+    """Something with weights and three outputs; the heads alone matter here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3)
+        self.norm = nn.BatchNorm2d(5)
+
+
+def segmentor(variant: int, num_classes: int = 4, **settings) -> nn.Module:
+    model = nn.Module()
+    model.backbone = Trunk()
+    head = dict(type=f"FCN{variant}sHead", in_channels=IN_CHANNELS[variant], num_classes=num_classes, **settings)
+    model.decode_head = MODELS.build(head)
+    return model
+
+
+class TestIterationSeed:
+    def numbers(self, monkeypatch=None, seed: int = 0, iteration: int = 0, rank: int = 0) -> list[float]:
+        if monkeypatch:
+            monkeypatch.setattr("fcn_plugin.engine.hooks.iteration_seed_hook.get_rank", lambda: rank)
+        IterationSeedHook().before_train_iter(SimpleNamespace(seed=seed, iter=iteration), 0)
+        return torch.rand(3).tolist()
+
+    def test_same_iteration(self):
+        assert self.numbers(iteration=5) == self.numbers(iteration=5)
+
+    @pytest.mark.parametrize("other", [dict(seed=1), dict(iteration=6), dict(rank=1)])
+    def test_differs(self, other, monkeypatch):
+        assert self.numbers(monkeypatch, **{"iteration": 5, **other}) != self.numbers(monkeypatch, iteration=5)
+
+    def test_seeds(self):
+        """The values are part of the recipe: other ones would change every training."""
+        assert derived_seed(0, 0) == 2968811710
+        assert derived_seed(0, 1) == 3964924996
+        seeds = {derived_seed(*parts) for parts in [(0, 1), (1, 0), (0, 2), (0, 1, 1), (1, 1)]}
+        assert len(seeds) == 5 and all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_channels_last():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    runner = SimpleNamespace(model=model)
+    ChannelsLastHook().before_run(runner)
+    assert runner.model is model
+    assert model[1].weight.is_contiguous(memory_format=torch.channels_last) and not model[1].weight.is_contiguous()
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    model.load_state_dict(before)
+    assert model[1].weight.is_contiguous(memory_format=torch.channels_last)
+    output = model(torch.rand(2, 3, 8, 8))
+    assert output.is_contiguous(memory_format=torch.channels_last)
+
+
+class TestHandover:
+    @pytest.mark.parametrize(
+        "earlier, variant, left_over",
+        [
+            (32, 32, []),
+            (16, 16, []),
+            (8, 8, []),
+            (32, 16, ["decode_head.upscore.weight"]),
+            (16, 8, ["decode_head.upscore16.weight"]),
+        ],
+    )
+    def test_fits(self, earlier, variant, left_over):
+        assert check_handover(segmentor(variant), segmentor(earlier).state_dict()) == left_over
+
+    @pytest.mark.parametrize("earlier, variant, unknown", [(32, 8, "upscore"), (8, 32, "score_pool4"), (8, 16, "")])
+    def test_stage_left_out(self, earlier, variant, unknown):
+        with pytest.raises(WeightsError, match=f"unknown: decode_head.{unknown}"):
+            check_handover(segmentor(variant), segmentor(earlier).state_dict())
+
+    def test_missing(self):
+        state_dict = segmentor(16).state_dict()
+        del state_dict["backbone.conv.bias"], state_dict["decode_head.score_fr.bias"]
+        with pytest.raises(WeightsError, match=r"\(missing: backbone.conv.bias, decode_head.score_fr.bias\)"):
+            check_handover(segmentor(16), state_dict)
+
+    def test_missing_from_the_earlier_stage(self):
+        """What both stages have must be there."""
+        state_dict = segmentor(32).state_dict()
+        del state_dict["decode_head.score_fr.weight"]
+        with pytest.raises(WeightsError, match="missing: decode_head.score_fr.weight"):
+            check_handover(segmentor(16), state_dict)
+
+    def test_reshaped(self):
+        state_dict = segmentor(32).state_dict()
+        state_dict["backbone.conv.weight"] = torch.zeros(5, 3, 1, 1)
+        with pytest.raises(
+            WeightsError, match=r"another shape: backbone.conv.weight \(5, 3, 1, 1\) for \(5, 3, 3, 3\)"
+        ):
+            check_handover(segmentor(32), state_dict)
+
+    def test_batch_counter(self):
+        """Older BatchNorm checkpoints have no counter."""
+        state_dict = segmentor(32).state_dict()
+        del state_dict["backbone.norm.num_batches_tracked"]
+        assert check_handover(segmentor(32), state_dict) == []
+
+    def test_upsampling_layouts(self):
+        dense = segmentor(32, learnable_last_upsampling=True).state_dict()
+        assert dense["decode_head.upscore.weight"].shape[1] == 4
+        assert check_handover(segmentor(32), dense) == []
+
+    def test_other_classes(self):
+        state_dict = segmentor(32, num_classes=7).state_dict()
+        with pytest.raises(WeightsError, match="the checkpoint has 7 classes, the config 4"):
+            check_handover(segmentor(32), state_dict)
+        assert check_handover(segmentor(32), state_dict, may_differ=["decode_head"]) == []
+
+    def test_many_problems(self):
+        with pytest.raises(WeightsError, match=r"missing: .* and \d+ more; unknown: other"):
+            check_handover(segmentor(8), dict(other=torch.zeros(1)))
+
+    def test_head_of_the_toolbox(self):
+        """A head that declares nothing must fit exactly."""
+        model = nn.Module()
+        model.decode_head = nn.Conv2d(1, 1, 1)
+        assert check_handover(model, model.state_dict()) == []
+        with pytest.raises(WeightsError, match="missing: decode_head.bias"):
+            check_handover(model, {"decode_head.weight": torch.zeros(1, 1, 1, 1)})
+
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_hook(self, wrapped, caplog):
+        """What is not taken over leaves the checkpoint, so that the toolbox finds nothing unknown."""
+        model = segmentor(16)
+        if wrapped:  # for test-time augmentation
+            outer = nn.Module()
+            outer.module = model
+        messages: list[str] = []
+        runner = SimpleNamespace(model=outer if wrapped else model, logger=SimpleNamespace(info=messages.append))
+        checkpoint = dict(state_dict=segmentor(32).state_dict())
+        WeightHandoverHook().after_load_checkpoint(runner, checkpoint)
+        assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
+        assert "decode_head.score_fr.weight" in checkpoint["state_dict"]
+        assert messages == ["not taken over from the earlier stage: decode_head.upscore.weight"]
+
+    def test_hook_refuses(self):
+        runner = SimpleNamespace(model=segmentor(8))
+        with pytest.raises(WeightsError):
+            WeightHandoverHook().after_load_checkpoint(runner, dict(state_dict=segmentor(32).state_dict()))
+        checkpoint = dict(state_dict=segmentor(32).state_dict())
+        runner.logger = SimpleNamespace(info=lambda message: None)
+        WeightHandoverHook(may_differ=["decode_head"]).after_load_checkpoint(runner, checkpoint)
+        assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
+
+
+def test_hooks_are_called_by_the_runner():
+    """The names of the hooks' methods are those that the toolbox calls."""
+    for hook in (IterationSeedHook, ChannelsLastHook, WeightHandoverHook):
+        own = [name for name in vars(hook) if name.startswith(("before_", "after_"))]
+        assert own and all(hasattr(Runner, "call_hook") and hasattr(hook.__mro__[1], name) for name in own)

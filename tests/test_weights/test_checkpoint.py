@@ -1,0 +1,111 @@
+"""Reading checkpoints: what the toolbox saves, and nothing that runs code."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
+
+WEIGHTS = dict(weight=torch.arange(6.0).reshape(2, 3))
+
+
+class Calls:
+    """Pickled, it calls a function when it is loaded."""
+
+    def __init__(self, function, *args) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
+def save(path: Path, content: object, zipped: bool = True) -> Path:
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("content", [WEIGHTS, dict(state_dict=WEIGHTS, meta=dict(iter=3))])
+def test_read(content, zipped, tmp_path):
+    checkpoint = read_checkpoint(save(tmp_path / "c.pth", content, zipped))
+    assert torch.equal(checkpoint["state_dict"]["weight"], WEIGHTS["weight"])
+
+
+@pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.int64(3), np.arange(3.0), np.dtype("int32")])
+def test_numpy_values(value, tmp_path):
+    """A validation leaves its metrics, numpy scalars, in the log."""
+    checkpoint = read_checkpoint(save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, message_hub=dict(value=value))))
+    loaded = checkpoint["message_hub"]["value"]
+    assert type(loaded) is type(value) and np.all(loaded == value)
+
+
+def test_history_buffer(tmp_path):
+    buffer = HistoryBuffer([1.0, 3.0], [1, 1])
+    loaded = read_checkpoint(save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, loss=buffer)))["loss"]
+    assert loaded.mean() == 2 and loaded.statistics("max", 2) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [3, [1], None, {}, torch.zeros(3), *(dict(state_dict=value) for value in ({}, torch.zeros(3), [torch.zeros(1)]))],
+)
+def test_no_weights(content, tmp_path):
+    with pytest.raises(WeightsError, match="c.pth holds no weights"):
+        read_checkpoint(save(tmp_path / "c.pth", content))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_truncated(zipped, tmp_path):
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS), zipped)
+    content = path.read_bytes()
+    for size in range(0, len(content), 7):
+        path.write_bytes(content[:size])
+        with pytest.raises(WeightsError, match="c.pth is truncated"):
+            read_checkpoint(path)
+
+
+def test_random_bytes(tmp_path):
+    path = tmp_path / "c.pth"
+    for seed in range(100):
+        path.write_bytes(np.random.default_rng(seed).bytes(200))
+        with pytest.raises(WeightsError):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_is_not_run(zipped, tmp_path):
+    trap = tmp_path / "trap"
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(os.mkdir, str(trap))), zipped)
+    with pytest.raises(WeightsError):
+        read_checkpoint(path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("owner, name", [(np.ndarray, "tofile"), (HistoryBuffer, "__init__")])
+def test_getattr_of_other_things(owner, name, tmp_path):
+    """The statistics of a HistoryBuffer are pickled as attributes of its class; no other attribute is given away."""
+    content = dict(state_dict=WEIGHTS, trap=Calls(getattr, owner, name))
+    with pytest.raises(WeightsError, match=f"asks for the attribute {name} of"):
+        read_checkpoint(save(tmp_path / "c.pth", content))
+
+
+def test_forbid_unsafe_loading(tmp_path, monkeypatch):
+    """The toolbox's own loading falls back to running the file's code unless this is called."""
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "0")
+    forbid_unsafe_loading()
+    trap = tmp_path / "trap"
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(os.mkdir, str(trap))))
+    with pytest.raises(Exception, match="(?i)weights.only"):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert not trap.exists()
+
+
+def test_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint .*c.pth"):
+        read_checkpoint(tmp_path / "c.pth")
