@@ -67,7 +67,7 @@ def test_dependencies(wheel):
         lines = archive.read(name).decode().splitlines()
     required = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
     plain = {entry for entry in required if "extra ==" not in entry}
-    assert plain == {"torch>=2.4", "numpy"}  # a toolbox that is installed already is not overwritten
+    assert plain == {"torch>=2.6", "numpy"}  # a toolbox that is installed already is not overwritten
     toolbox = {entry.split(";")[0].strip() for entry in required if "toolbox" in entry}
     assert toolbox == {"onedl-mmengine==0.10.12", "onedl-mmcv==2.3.6", "onedl-mmsegmentation==1.4.2"}
     pins = dict(line.split("==", 1) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from fcn_plugin.engine.distributed import set_up_distributed
 from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
-from fcn_plugin.engine.stages import drop_pretrained
+from fcn_plugin.engine.pretrained import drop_pretrained
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 

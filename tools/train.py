@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.dist import is_main_process
 
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
-from fcn_plugin.engine.distributed import set_up_distributed
-from fcn_plugin.engine.preflight import check_data, check_pretrained, read_config, set_data_root
-from fcn_plugin.engine.stages import Stage, drop_pretrained, plan_stages
+from fcn_plugin.engine.distributed import is_first_process, set_up_distributed
+from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.pretrained import check_pretrained, drop_pretrained
+from fcn_plugin.engine.stages import Stage, plan_stages
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 
@@ -48,7 +48,7 @@ def plan(args: argparse.Namespace) -> list[Stage]:
             set_data_root(stage.cfg, args.data_root)
         if args.amp:
             enable_amp(stage.cfg)
-    if is_main_process():
+    if is_first_process():
         print("Plan:")
         for number, stage in enumerate(stages, start=1):
             print(f"  {number}. {stage.name}: {stage.describe()}", flush=True)
@@ -74,7 +74,7 @@ def main() -> None:
             stage.train()
     except WeightsError as error:
         sys.exit(f"error: {error}")
-    if not to_train and is_main_process():
+    if not to_train and is_first_process():
         print("Nothing to train: all stages are done. Another --work-dir starts anew.")
 
 

@@ -11,11 +11,7 @@ log_level = 'INFO'
 load_from = None
 resume = False
 randomness = dict(seed=0)
-custom_hooks = [
-    dict(type='WeightHandoverHook'),
-    dict(type='IterationSeedHook'),
-    dict(type='ChannelsLastHook'),
-]
+custom_hooks = [dict(type='WeightHandoverHook'), dict(type='IterationSeedHook')]
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -93,6 +94,7 @@ class FCNVGG(BaseModule):
 
         self.register_load_state_dict_pre_hook(rename_features)
         self.register_load_state_dict_pre_hook(require_all_weights)
+        self.to(memory_format=torch.channels_last)  # the fastest for convolutions; activations follow the weights
         self._freeze_stages()
 
     @classmethod

@@ -1,6 +1,8 @@
-"""Distributed training on machines without a GPU."""
+"""Several processes, also on machines without a GPU."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 from mmengine.config import Config
@@ -23,3 +25,9 @@ def set_up_distributed(cfg: Config) -> None:
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
     cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+
+
+def is_first_process() -> bool:
+    """Whether this is the first of the launched processes; known before they have joined each other."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
+    return next((int(rank) for rank in ranks if rank), 0) == 0

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..weights.checkpoint import read_checkpoint
-from .stages import is_pretrained
-
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -43,29 +40,6 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
                     f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
                     + " If it is elsewhere, give its root with --data-root."
                 )
-
-
-def check_pretrained(cfg: Config) -> None:
-    """Check that the checkpoints from which backbone and neck are initialised can be read (URLs are not tried).
-
-    Raises:
-        FileNotFoundError: naming the option that gives another file.
-        WeightsError: for a file that is truncated or unsafe.
-    """
-    for part in ("backbone", "neck"):
-        init_cfg = (cfg.model.get(part) or {}).get("init_cfg")
-        if not is_pretrained(init_cfg):
-            continue
-        checkpoint = init_cfg["checkpoint"]
-        if "://" in checkpoint:
-            continue
-        path = Path(checkpoint).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"the pretrained weights of the {part}, {checkpoint}, do not exist: give another file or URL with"
-                f" --cfg-options model.{part}.init_cfg.checkpoint=FILE"
-            )
-        read_checkpoint(path)
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..weights.checkpoint import WeightsError, read_checkpoint
+from .pretrained import drop_pretrained
 
 
 @dataclass
@@ -112,19 +113,6 @@ class Stage:
         barrier()  # the checkpoint is on disk before another process looks for it
         del runner
         gc.collect()
-
-
-def drop_pretrained(cfg: Config) -> None:
-    """Remove the ImageNet initialisation of a model that starts from a checkpoint of its own."""
-    for part in ("backbone", "neck"):
-        component = cfg.model.get(part) or {}
-        if is_pretrained(component.get("init_cfg")):
-            component.init_cfg = None
-
-
-def is_pretrained(init_cfg: dict | None) -> bool:
-    """Whether an ``init_cfg`` loads a checkpoint."""
-    return isinstance(init_cfg, dict) and init_cfg.get("type") == "Pretrained"
 
 
 def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = False) -> list[Stage]:

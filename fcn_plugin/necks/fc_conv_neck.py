@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import nn
@@ -51,6 +52,7 @@ class FCConvNeck(BaseModule):
         self.dropout = nn.Dropout(dropout_ratio)
         self.register_load_state_dict_pre_hook(rename_classifier)
         self.register_load_state_dict_pre_hook(require_all_weights)
+        self.to(memory_format=torch.channels_last)
 
     @staticmethod
     def _padding(kernel: int, padding: int | str) -> int:

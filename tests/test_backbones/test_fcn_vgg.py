@@ -112,6 +112,13 @@ def test_activation_checkpointing_changes_nothing():
         torch.testing.assert_close(plain, checkpointed, rtol=0, atol=0)
 
 
+def test_channels_last_survives_loading():
+    net = narrow(padding=1)
+    net.load_state_dict({key: value.contiguous() for key, value in net.state_dict().items()})
+    assert net.conv3_1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(out.is_contiguous(memory_format=torch.channels_last) for out in net(torch.randn(2, 3, 64, 64)))
+
+
 @pytest.mark.parametrize(
     "kwargs, message",
     [

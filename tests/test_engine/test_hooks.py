@@ -8,9 +8,9 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
-from fcn_plugin.engine.hooks import ChannelsLastHook, IterationSeedHook, WeightHandoverHook
-from fcn_plugin.engine.hooks.iteration_seed_hook import derived_seed
+from fcn_plugin.engine.hooks import IterationSeedHook, WeightHandoverHook
 from fcn_plugin.engine.hooks.weight_handover_hook import check_handover
+from fcn_plugin.seeding import derived_seed
 from fcn_plugin.weights.checkpoint import WeightsError
 
 IN_CHANNELS = {32: [5], 16: [4, 5], 8: [3, 4, 5]}
@@ -53,20 +53,6 @@ class TestIterationSeed:
         assert derived_seed(0, 1) == 3964924996
         seeds = {derived_seed(*parts) for parts in [(0, 1), (1, 0), (0, 2), (0, 1, 1), (1, 1)]}
         assert len(seeds) == 5 and all(0 <= seed < 2**32 for seed in seeds)
-
-
-def test_channels_last():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3))
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    runner = SimpleNamespace(model=model)
-    ChannelsLastHook().before_run(runner)
-    assert runner.model is model
-    assert model[1].weight.is_contiguous(memory_format=torch.channels_last) and not model[1].weight.is_contiguous()
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    model.load_state_dict(before)
-    assert model[1].weight.is_contiguous(memory_format=torch.channels_last)
-    output = model(torch.rand(2, 3, 8, 8))
-    assert output.is_contiguous(memory_format=torch.channels_last)
 
 
 class TestHandover:
@@ -165,6 +151,6 @@ class TestHandover:
 
 def test_hooks_are_called_by_the_runner():
     """The names of the hooks' methods are those that the toolbox calls."""
-    for hook in (IterationSeedHook, ChannelsLastHook, WeightHandoverHook):
+    for hook in (IterationSeedHook, WeightHandoverHook):
         own = [name for name in vars(hook) if name.startswith(("before_", "after_"))]
         assert own and all(hasattr(Runner, "call_hook") and hasattr(hook.__mro__[1], name) for name in own)

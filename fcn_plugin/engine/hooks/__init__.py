@@ -1,5 +1,4 @@
-from .channels_last_hook import ChannelsLastHook
 from .iteration_seed_hook import IterationSeedHook
 from .weight_handover_hook import WeightHandoverHook
 
-__all__ = ["ChannelsLastHook", "IterationSeedHook", "WeightHandoverHook"]
+__all__ = ["IterationSeedHook", "WeightHandoverHook"]

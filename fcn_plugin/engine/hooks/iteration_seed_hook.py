@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-
-def derived_seed(*parts: int) -> int:
-    """A 32-bit seed from several integers, well mixed."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+from ...seeding import derived_seed
 
 
 @HOOKS.register_module()
