@@ -1,15 +1,13 @@
 """Test a checkpoint on a config's test set."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
-from fcn_plugin.engine.distributed import set_up_distributed
-from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.command_line import config_of, parse_arguments
+from fcn_plugin.engine.preflight import check_data, set_data_root
 from fcn_plugin.engine.pretrained import drop_pretrained
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
@@ -19,27 +17,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file, for example configs/fcn8s_vgg16_voc.py")
     parser.add_argument("checkpoint", help="checkpoint file")
-    parser.add_argument("--work-dir", help="where the metrics and the log go; default work_dirs/CONFIG")
     parser.add_argument("--out", help="directory for the predictions as index PNGs")
     parser.add_argument("--show", action="store_true", help="show the predictions in a window")
     parser.add_argument("--show-dir", help="directory for the predictions painted over the images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show each prediction")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
-    parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    return parse_arguments(parser)
 
 
 def build_config(args: argparse.Namespace) -> Config:
     """Read the config, apply the options and check the files that it needs."""
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
+    cfg = config_of(args)
     cfg.load_from = args.checkpoint
     if args.data_root:
         set_data_root(cfg, args.data_root)
@@ -64,7 +52,6 @@ def main() -> None:
     forbid_unsafe_loading()
     try:
         cfg = build_config(args)
-        set_up_distributed(cfg)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     try:

@@ -1,15 +1,12 @@
 """Train a config with all the stages that lead to it; what is done is kept, what was interrupted goes on."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
-
-from mmengine.config import DictAction
 
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
+from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.distributed import is_first_process, set_up_distributed
-from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.preflight import check_data, set_data_root
 from fcn_plugin.engine.pretrained import check_pretrained, drop_pretrained
 from fcn_plugin.engine.stages import Stage, plan_stages
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
@@ -19,26 +16,15 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line: the toolbox's options, --stage-only and --data-root."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file, for example configs/fcn8s_vgg16_voc.py")
-    parser.add_argument("--work-dir", help="where logs and checkpoints go; default work_dirs/CONFIG")
     parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
     parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16, also on the CPU)")
     parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
-    parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    return parse_arguments(parser)
 
 
 def plan(args: argparse.Namespace) -> list[Stage]:
     """Read the configs, check all that can be checked before training, and print what will be done."""
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
-    set_up_distributed(cfg)
+    cfg = config_of(args)
     stages = plan_stages(cfg, args.cfg_options, args.stage_only)
     if cfg.get("load_from") and "://" not in cfg.load_from:
         read_checkpoint(cfg.load_from)
