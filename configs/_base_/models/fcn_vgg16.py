@@ -23,3 +23,4 @@ model = dict(
         loss_decode=dict(type='PixelCrossEntropyLoss')),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
+del backbone, neck, pretrained

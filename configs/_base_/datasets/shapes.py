@@ -1,0 +1,12 @@
+# Drawn shapes, 160x128, 6 classes: train (1,000 images) and val (80); mirrored at random, 4 at a time.
+_base_ = './voc2012.py'
+data_help = 'Run `python tools/make_shapes.py data/shapes`.'
+data_root = 'data/shapes'
+load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+train_pipeline = [*load, dict(type='SeedTransforms'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
+dataset = dict(type='ShapesDataset', data_root=data_root)
+loader = dict(num_workers=0, persistent_workers=False)  # images this small are read faster than worker processes start
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline, **dataset), **loader)
+val_dataloader = dict(dataset=dataset, **loader)
+test_dataloader = val_dataloader
+del load, dataset, loader

@@ -1,0 +1,233 @@
+import hashlib
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from mmseg.utils import get_palette
+from PIL import Image
+
+from fcn_plugin.datasets import ShapesDataset, shapes_generator
+from fcn_plugin.datasets.shapes_generator import CLASSES, SHAPES, draw_image, voc_palette, write_shapes
+
+ROOT = Path(__file__).parents[2]
+SIZE = (96, 80)
+
+
+def digest(root: Path) -> dict[str, str]:
+    return {
+        str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in root.rglob("*") if f.is_file()
+    }
+
+
+def read_list(root: Path, split: str) -> list[str]:
+    return (root / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("shapes") / "set"
+    assert write_shapes(root, 5, 3, SIZE, seed=7)
+    return root
+
+
+def test_two_runs_write_the_same_bytes(shapes, tmp_path):
+    write_shapes(tmp_path / "again", 5, 3, SIZE, seed=7)
+    first = digest(shapes)
+    assert len(first) == 8 + 8 + 3
+    assert digest(tmp_path / "again") == first
+
+
+def test_another_seed_draws_other_images(shapes, tmp_path):
+    write_shapes(tmp_path / "other", 5, 3, SIZE, seed=8)
+    other, first = digest(tmp_path / "other"), digest(shapes)
+    assert not {h for f, h in other.items() if f.endswith(".jpg")} & {h for f, h in first.items() if f.endswith(".jpg")}
+
+
+def test_a_longer_list_begins_with_the_shorter_one_and_splits_differ(shapes, tmp_path):
+    write_shapes(tmp_path / "longer", 6, 3, SIZE, seed=7)
+    longer, first = digest(tmp_path / "longer"), digest(shapes)
+    images = [f for f in first if not f.endswith(".txt")]
+    assert len(images) == 16
+    assert all(longer[f] == first[f] for f in images)
+    assert len({first[f] for f in images if f.endswith(".jpg")}) == 8  # no two alike, over both splits
+
+
+def test_lists_name_the_files_and_are_disjoint(shapes):
+    train, val, trainval = (read_list(shapes, split) for split in ("train", "val", "trainval"))
+    assert (len(train), len(val)) == (5, 3)
+    assert trainval == train + val
+    assert not set(train) & set(val)
+    assert sorted(p.name for p in shapes.iterdir()) == ["ImageSets", "JPEGImages", "SegmentationClass"]
+    assert {p.name for p in (shapes / "JPEGImages").iterdir()} == {f"{name}.jpg" for name in trainval}
+    assert {p.name for p in (shapes / "SegmentationClass").iterdir()} == {f"{name}.png" for name in trainval}
+
+
+def test_labels_are_palette_pngs_of_the_classes_and_the_border(shapes):
+    seen = set()
+    for name in read_list(shapes, "trainval"):
+        with Image.open(shapes / "SegmentationClass" / f"{name}.png") as label:
+            assert (label.mode, label.size) == ("P", SIZE)
+            assert np.array_equal(np.array(label.getpalette()).reshape(-1, 3), voc_palette())
+            values = set(np.unique(label).tolist())
+        with Image.open(shapes / "JPEGImages" / f"{name}.jpg") as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SIZE)
+        assert values <= {*range(len(CLASSES)), 255} and 255 in values
+        seen |= values
+    assert seen == {*range(len(CLASSES)), 255}
+
+
+def test_the_palette_is_that_of_voc():
+    palette = voc_palette()
+    assert palette[:21].tolist() == get_palette("voc")
+    assert palette[255].tolist() == [224, 224, 192]
+    assert palette[: len(CLASSES)].tolist() == ShapesDataset.METAINFO["palette"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_object_has_a_border(seed):
+    label = draw_image(np.random.default_rng(seed), 160, 128)[1].astype(int)
+    pairs = [
+        (label[:, :-1], label[:, 1:]),
+        (label[:-1], label[1:]),
+        (label[:-1, :-1], label[1:, 1:]),
+        (label[:-1, 1:], label[1:, :-1]),
+    ]
+    assert (label == 255).any()
+    for one, other in pairs:  # where classes meet, the border lies between
+        assert ((one == other) | (one == 255) | (other == 255)).all()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_shape_has_its_size_and_its_distances_change_by_1_a_pixel_at_most(name):
+    r = 30
+    y, x = np.mgrid[-40:41, -40:41].astype(float)
+    distance = SHAPES[name](x, y, r, 0.5)
+    area = (distance < 0).sum()
+    expected = dict(  # half thickness of ring and cross at part=0.5: 0.16 r and 0.21 r
+        disc=np.pi * r**2,
+        ring=np.pi * (r**2 - (0.68 * r) ** 2),
+        square=(1.6 * r) ** 2,
+        triangle=3 * 3**0.5 * (0.58 * r) ** 2,
+        cross=2 * (2 * r) * (0.42 * r) - (0.42 * r) ** 2,
+    )
+    assert area == pytest.approx(expected[name], rel=0.06)
+    steps = max(np.abs(np.diff(distance, axis=axis)).max() for axis in (0, 1))
+    assert steps <= 1 + 1e-9
+
+
+class OneKind(np.random.Generator):
+    """Draws the same numbers, but all objects are of one class."""
+
+    kind: int
+
+    def integers(self, *args, **kwargs):
+        value = super().integers(*args, **kwargs)
+        return self.kind if args == (1, len(CLASSES)) else value
+
+
+def test_only_the_form_tells_the_class(monkeypatch):
+    monkeypatch.setattr(shapes_generator, "SHAPES", dict.fromkeys(SHAPES, SHAPES["disc"]))
+    pictures = []
+    for kind in (1, 4):
+        rng = OneKind(np.random.PCG64(3))
+        rng.kind = kind
+        image, label = draw_image(rng, 96, 80)
+        assert set(np.unique(label)) == {0, kind, 255}
+        pictures.append(image)
+    assert np.array_equal(*pictures)
+
+
+def test_the_dataset_class_reads_it(shapes):
+    dataset = DATASETS.build(
+        dict(
+            type="ShapesDataset",
+            data_root=str(shapes),
+            data_prefix=dict(img_path="JPEGImages", seg_map_path="SegmentationClass"),
+            ann_file="ImageSets/Segmentation/val.txt",
+            pipeline=[dict(type="LoadImageFromFile"), dict(type="mmseg.LoadAnnotations")],
+        )
+    )
+    assert len(dataset) == 3
+    sample = dataset[1]
+    name = read_list(shapes, "val")[1]
+    assert sample["img"].shape == (80, 96, 3)
+    assert np.array_equal(sample["gt_seg_map"], np.array(Image.open(shapes / "SegmentationClass" / f"{name}.png")))
+
+
+def test_the_same_set_again_is_left_alone(shapes):
+    before = {f: f.stat().st_mtime_ns for f in shapes.rglob("*")}
+    assert write_shapes(shapes, 5, 3, SIZE, seed=7) is False
+    assert {f: f.stat().st_mtime_ns for f in shapes.rglob("*")} == before
+
+
+def test_an_empty_directory_is_filled(tmp_path):
+    assert write_shapes(tmp_path, 1, 1, SIZE) is True
+    assert len(digest(tmp_path)) == 7
+
+
+@pytest.mark.parametrize("change", ["seed", "edited", "extra"])
+def test_other_contents_are_refused_and_kept(tmp_path, change):
+    root = tmp_path / "set"
+    write_shapes(root, 1, 1, SIZE)
+    if change == "edited":
+        (root / "ImageSets/Segmentation/val.txt").write_text("other\n")
+    elif change == "extra":
+        (root / "note.txt").write_text("mine")
+    before = digest(root)
+    with pytest.raises(FileExistsError, match="exists with other contents: remove it"):
+        write_shapes(root, 1, 1, SIZE, seed=int(change == "seed"))
+    assert digest(root) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="is a file"):
+        write_shapes(tmp_path / "file", 1, 1, SIZE)
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(rng, *size):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shapes_generator, "draw_image", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_shapes(tmp_path / "set", 1, 1, SIZE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(num_train=0), "at least 1 image each, got 0 and 1"),
+        (dict(num_val=-2), "at least 1 image each, got 1 and -2"),
+        (dict(size=(63, 64)), "at least 64x64 pixels, got 63x64"),
+        (dict(seed=-1), "seed must be >= 0, got -1"),
+    ],
+)
+def test_wrong_arguments(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        write_shapes(tmp_path / "set", **{**dict(num_train=1, num_val=1), **options})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, code", [(["--train", "0"], "error: train and val need at least 1 image each"), ([], 0)]
+)
+def test_the_tool(tmp_path, monkeypatch, capsys, arguments, code):
+    out = tmp_path / "set"
+    options = ["--train", "2", "--val", "1", "--size", "96", "80", "--seed", "4", *arguments]
+    monkeypatch.setattr(sys, "argv", ["make_shapes.py", str(out), *options])
+    if code:
+        with pytest.raises(SystemExit) as info:
+            runpy.run_path(str(ROOT / "tools/make_shapes.py"), run_name="__main__")
+        assert info.value.code == f"{code}, got 0 and 1"
+        return
+    for expected in (f"Wrote 2 training and 1 validation images to {out}.", "Nothing to do"):
+        runpy.run_path(str(ROOT / "tools/make_shapes.py"), run_name="__main__")
+        assert expected in capsys.readouterr().out
+    write_shapes(tmp_path / "same", 2, 1, SIZE, seed=4)
+    assert digest(out) == digest(tmp_path / "same")
