@@ -3,6 +3,8 @@
 Importing the package registers its components with the toolbox.
 """
 
+import warnings
+
 try:
     import mmcv  # noqa: F401
     import mmengine  # noqa: F401
@@ -12,6 +14,9 @@ except ModuleNotFoundError as error:
         f"fcn_plugin runs inside the MMSegmentation toolbox, of which {error.name.partition('.')[0]} is not installed:"
         ' run `pip install "fcn_plugin[toolbox]"`, or install mmsegmentation, mmcv and mmengine yourself'
     ) from error
+else:
+    # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
+    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
 from . import backbones, datasets, decode_heads, engine, losses, necks
 from .paths import config_dir, tools_dir

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.preflight import check_data, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import drop_pretrained
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
@@ -31,10 +31,14 @@ def build_config(args: argparse.Namespace) -> Config:
     cfg.load_from = args.checkpoint
     if args.data_root:
         set_data_root(cfg, args.data_root)
+    check_geometry(cfg)
     check_data(cfg, ("test_dataloader",))
     if "://" not in args.checkpoint:
         read_checkpoint(args.checkpoint)
     drop_pretrained(cfg)
+    for hook in cfg.get("custom_hooks", []):
+        if hook.type == "WeightHandoverHook":
+            hook.earlier_stage = False
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
         cfg.visualizer.save_dir = args.show_dir

@@ -6,7 +6,7 @@ import sys
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
 from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.distributed import is_first_process, set_up_distributed
-from fcn_plugin.engine.preflight import check_data, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_pretrained, drop_pretrained
 from fcn_plugin.engine.stages import Stage, plan_stages
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
@@ -49,6 +49,7 @@ def main() -> None:
         stages = plan(args)
         to_train = [stage for stage in stages if not stage.done]
         for stage in to_train:
+            check_geometry(stage.cfg)
             check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
             if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):
                 drop_pretrained(stage.cfg)

@@ -87,7 +87,7 @@ class FCNSkipHead(BaseDecodeHead):
         )
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
 
-        self.feature_maps = self._feature_maps(geometry, in_index)
+        self.feature_maps = self.maps_of(geometry, in_index)
         self.steps = skip_steps(self.feature_maps)
         self.skip_scales = skip_scales
         self.score_names, self.upscore_names = self.layer_names(self.feature_maps)
@@ -102,8 +102,12 @@ class FCNSkipHead(BaseDecodeHead):
             self.add_module(name, BilinearUpsample(self.out_channels, step.kernel, step.factor, learnable))
 
     @staticmethod
-    def _feature_maps(geometry: dict | Sequence[dict] | None, in_index: list[int]) -> tuple[CoordMap, ...]:
-        """The maps at ``in_index``, fine to coarse, from either form of the ``geometry`` argument."""
+    def maps_of(geometry: dict | Sequence[dict] | None, in_index: Sequence[int]) -> tuple[CoordMap, ...]:
+        """The maps at ``in_index``, fine to coarse, from either form of the ``geometry`` argument.
+
+        Raises:
+            ValueError: if the geometry does not tell them.
+        """
         if geometry is None:
             geometry = dict(backbone=dict(type="FCNVGG"), neck=dict(type="FCConvNeck"))
         if not isinstance(geometry, dict):

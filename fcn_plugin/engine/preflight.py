@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from ..decode_heads import FCNSkipHead
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -40,6 +43,27 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
                     f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
                     + " If it is elsewhere, give its root with --data-root."
                 )
+
+
+def check_geometry(cfg: Config) -> None:
+    """Check that the skip head is told of the trunk that the model has, where the trunk's geometry is known.
+
+    Raises:
+        ValueError: naming the positions of the feature maps, as told and as they are.
+    """
+    backbone, neck, head = (cfg.model.get(part) for part in ("backbone", "neck", "decode_head"))
+    types = [MODELS.get(part["type"]) for part in (backbone, neck, head) if part]
+    if not issubclass(types[-1], FCNSkipHead) or not all(hasattr(part, "coord_maps") for part in types[:-1]):
+        return
+    in_index = head.get("in_index") or range(-len(head.in_channels), 0)
+    told = types[-1].maps_of(head.get("geometry"), in_index)
+    actual = types[-1].maps_of(dict(backbone=backbone, neck=neck), in_index)
+    if told != actual:
+        raise ValueError(
+            f"decode_head.geometry says that the feature maps lie at {', '.join(map(str, told))}, but those of the"
+            f" model lie at {', '.join(map(str, actual))}: give model.decode_head.geometry the settings of"
+            " model.backbone and model.neck"
+        )
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

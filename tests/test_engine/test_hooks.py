@@ -74,6 +74,11 @@ class TestHandover:
         with pytest.raises(WeightsError, match=f"unknown: decode_head.{unknown}"):
             check_handover(segmentor(variant), segmentor(earlier).state_dict())
 
+    def test_earlier_stage_is_not_tested_in_place_of_the_stage(self):
+        with pytest.raises(WeightsError, match=r"missing: decode_head.score_pool3.*checkpoint of this config$"):
+            check_handover(segmentor(8), segmentor(16).state_dict(), earlier_stage=False)
+        assert check_handover(segmentor(8), segmentor(8).state_dict(), earlier_stage=False) == []
+
     def test_missing(self):
         state_dict = segmentor(16).state_dict()
         del state_dict["backbone.conv.bias"], state_dict["decode_head.score_fr.bias"]

@@ -14,13 +14,16 @@ from torch import Tensor, nn
 from ...weights.checkpoint import WeightsError
 
 
-def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: Sequence[str] = ()) -> list[str]:
+def check_handover(
+    model: nn.Module, state_dict: dict[str, Tensor], may_differ: Sequence[str] = (), earlier_stage: bool = True
+) -> list[str]:
     """Check that a checkpoint fits a segmentor, or is that of its earlier stage (FCN-32s for FCN-16s).
 
     Args:
         model (nn.Module): the segmentor.
         state_dict (dict): weights, by name.
         may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape.
+        earlier_stage (bool): whether the checkpoint may be that of the earlier stage.
 
     Returns:
         list[str]: names of the checkpoint's weights that are not taken over.
@@ -30,8 +33,9 @@ def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: 
     """
     own = model.state_dict()
     head = model.decode_head
-    lacks, has_too = head.earlier_stage_difference() if hasattr(head, "earlier_stage_difference") else (set(), set())
-    declared = {f"decode_head.{key}" for key in lacks | has_too}
+    declared: set[str] = set()
+    if earlier_stage and hasattr(head, "earlier_stage_difference"):
+        declared = {f"decode_head.{key}" for keys in head.earlier_stage_difference() for key in keys}
 
     def tolerated(key: str) -> bool:
         return key in declared or key.endswith("num_batches_tracked") or any(re.search(p, key) for p in may_differ)
@@ -62,8 +66,8 @@ def check_handover(model: nn.Module, state_dict: dict[str, Tensor], may_differ: 
     ]
     if problems:
         raise WeightsError(
-            f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config or of"
-            " its earlier stage"
+            f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config"
+            + (" or of its earlier stage" if earlier_stage else "")
         )
     return left_over
 
@@ -77,10 +81,11 @@ class WeightHandoverHook(Hook):
     Args:
         may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape, for example
             ``['decode_head']`` to fine-tune on other classes; those keep their initial values.
+        earlier_stage (bool): whether a checkpoint may be that of the earlier stage; not when testing.
     """
 
-    def __init__(self, may_differ: Sequence[str] = ()) -> None:
-        self.may_differ = tuple(may_differ)
+    def __init__(self, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> None:
+        self.may_differ, self.earlier_stage = tuple(may_differ), earlier_stage
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights; raises WeightsError as :func:`check_handover`."""
@@ -88,7 +93,7 @@ class WeightHandoverHook(Hook):
         if not hasattr(model, "decode_head"):
             model = model.module  # wrapped for test-time augmentation
         state_dict = checkpoint.get("state_dict", checkpoint)
-        left_over = check_handover(model, state_dict, self.may_differ)
+        left_over = check_handover(model, state_dict, self.may_differ, self.earlier_stage)
         for key in left_over:
             del state_dict[key]
         if left_over:

@@ -1,0 +1,47 @@
+import pytest
+from mmengine.config import Config
+
+from fcn_plugin import config_dir
+from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
+
+CONFIGS = sorted(config_dir().glob("*.py"))
+
+
+def fcn8s(**options):
+    cfg = Config.fromfile(config_dir() / "fcn8s_vgg16_voc.py")
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def test_geometry_of_all_configs():
+    assert len(CONFIGS) >= 14
+    for path in CONFIGS:
+        check_geometry(Config.fromfile(path))
+
+
+def test_geometry_of_another_trunk():
+    with pytest.raises(ValueError, match=r"geometry says .*offset -91.5.*but those of the model lie .*offset 7.5"):
+        check_geometry(fcn8s(**{"model.backbone.padding": 1}))
+
+
+def test_geometry_of_a_trunk_that_is_not_known():
+    cfg = fcn8s(**{"model.decode_head.geometry": [dict(stride=s, offset=0) for s in (8, 16, 32)]})
+    cfg.model.backbone = dict(type="ResNet", depth=50)
+    check_geometry(cfg)
+
+
+def test_data_root_and_its_files(tmp_path):
+    cfg = fcn8s()
+    set_data_root(cfg, str(tmp_path))
+    assert {cfg[f"{name}_dataloader"].dataset.data_root for name in ("train", "val", "test")} == {str(tmp_path)}
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        with pytest.raises(
+            FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*Download VOCtrainval.*--data-root"
+        ):
+            check_data(cfg)
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ImageSets/Segmentation/train.txt").touch()
+    with pytest.raises(FileNotFoundError, match=r"val_dataloader needs .*val\.txt, which does not exist"):
+        check_data(cfg)
+    (tmp_path / "ImageSets/Segmentation/val.txt").touch()
+    check_data(cfg)
