@@ -40,7 +40,13 @@ class Stage:
 
     @property
     def max_iters(self) -> int:
-        """Iterations of the whole stage."""
+        """Iterations of the whole stage.
+
+        Raises:
+            ValueError: for a config that counts epochs.
+        """
+        if "max_iters" not in self.cfg.train_cfg:
+            raise ValueError(f"{self.name} has no train_cfg.max_iters: stages are trained by an IterBasedTrainLoop")
         return self.cfg.train_cfg.max_iters
 
     @property

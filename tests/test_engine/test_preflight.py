@@ -3,6 +3,7 @@ from mmengine.config import Config
 
 from fcn_plugin import config_dir
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
+from fcn_plugin.engine.stages import plan_stages
 
 CONFIGS = sorted(config_dir().glob("*.py"))
 
@@ -28,6 +29,14 @@ def test_geometry_of_a_trunk_that_is_not_known():
     cfg = fcn8s(**{"model.decode_head.geometry": [dict(stride=s, offset=0) for s in (8, 16, 32)]})
     cfg.model.backbone = dict(type="ResNet", depth=50)
     check_geometry(cfg)
+
+
+def test_stages_count_iterations(tmp_path):
+    cfg = fcn8s(work_dir=str(tmp_path))
+    cfg.train_cfg = dict(by_epoch=True, max_epochs=3)
+    stage = plan_stages(cfg, stage_only=True)[0]
+    with pytest.raises(ValueError, match="fcn8s_vgg16_voc has no train_cfg.max_iters"):
+        stage.describe()
 
 
 def test_data_root_and_its_files(tmp_path):
