@@ -8,7 +8,7 @@ from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.distributed import is_first_process, set_up_distributed
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_pretrained, drop_pretrained
-from fcn_plugin.engine.stages import Stage, plan_stages
+from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def plan(args: argparse.Namespace) -> list[Stage]:
-    """Read the configs, check all that can be checked before training, and print what will be done."""
+    """Read the configs, print what will be done, and return the stages to train."""
     cfg = config_of(args)
     stages = plan_stages(cfg, args.cfg_options, args.stage_only)
     if cfg.get("load_from") and "://" not in cfg.load_from:
@@ -34,11 +34,13 @@ def plan(args: argparse.Namespace) -> list[Stage]:
             set_data_root(stage.cfg, args.data_root)
         if args.amp:
             enable_amp(stage.cfg)
+    to_train = stages_to_train(stages)
     if is_first_process():
         print("Plan:")
         for number, stage in enumerate(stages, start=1):
-            print(f"  {number}. {stage.name}: {stage.describe()}", flush=True)
-    return stages
+            what = stage.describe() if stage.done or stage in to_train else "not needed: a later stage has a checkpoint"
+            print(f"  {number}. {stage.name}: {what}", flush=True)
+    return to_train
 
 
 def main() -> None:
@@ -46,8 +48,7 @@ def main() -> None:
     args = parse_args()
     forbid_unsafe_loading()
     try:
-        stages = plan(args)
-        to_train = [stage for stage in stages if not stage.done]
+        to_train = plan(args)
         for stage in to_train:
             check_geometry(stage.cfg)
             check_data(stage.cfg, ("train_dataloader", "val_dataloader"))

@@ -17,7 +17,7 @@ from ..weights.checkpoint import WeightsError, read_checkpoint
 from .pretrained import drop_pretrained
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """One config of a staged training.
 
@@ -119,6 +119,18 @@ class Stage:
         barrier()  # the checkpoint is on disk before another process looks for it
         del runner
         gc.collect()
+
+
+def stages_to_train(stages: list[Stage]) -> list[Stage]:
+    """The stages of a plan that have to be trained: none before one that has a checkpoint of its own."""
+    to_train: list[Stage] = []
+    for stage in reversed(stages):
+        if stage.done:
+            break
+        to_train.insert(0, stage)
+        if stage.checkpoint:
+            break
+    return to_train
 
 
 def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = False) -> list[Stage]:

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
 from fcn_plugin import config_dir
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.stages import plan_stages
+from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 
 CONFIGS = sorted(config_dir().glob("*.py"))
 
@@ -37,6 +39,25 @@ def test_stages_count_iterations(tmp_path):
     stage = plan_stages(cfg, stage_only=True)[0]
     with pytest.raises(ValueError, match="fcn8s_vgg16_voc has no train_cfg.max_iters"):
         stage.describe()
+
+
+@pytest.mark.parametrize(
+    "iterations, expected",
+    [
+        ([None, None, None], [0, 1, 2]),
+        ([2, None, None], [1, 2]),
+        ([2, 1, None], [1, 2]),
+        ([None, 1, None], [1, 2]),
+        ([None, 2, None], [2]),
+        ([None, None, 2], []),
+    ],
+)
+def test_stages_to_train(iterations, expected):
+    """Of two iterations each; one that has begun, or is done, needs none before it."""
+    stages = [Stage(fcn8s(**{"train_cfg.max_iters": 2})) for _ in iterations]
+    for stage, done in zip(stages, iterations):
+        stage.checkpoint, stage.iteration = (None, 0) if done is None else (Path(f"iter_{done}.pth"), done)
+    assert stages_to_train(stages) == [stages[i] for i in expected]
 
 
 def test_data_root_and_its_files(tmp_path):
