@@ -14,6 +14,11 @@ from ..geometry import CoordMap, UpsampleStep, skip_steps
 from ..layers import BilinearUpsample
 
 
+def component_class(name: str | type) -> type | None:
+    """The class that a config's ``type`` means, None if nothing of that name is registered."""
+    return name if isinstance(name, type) else MODELS.get(name)
+
+
 @MODELS.register_module()
 class FCNSkipHead(BaseDecodeHead):
     """Score each feature map with a 1x1 convolution, upsample and add from coarse to fine, upsample to the image.
@@ -119,10 +124,11 @@ class FCNSkipHead(BaseDecodeHead):
             cfg = dict(geometry.get(part) or {})
             if not cfg:
                 continue
-            component = MODELS.get(cfg.pop("type"))
+            name = cfg.pop("type")
+            component = component_class(name)
             if not hasattr(component, "coord_maps"):
                 raise ValueError(
-                    f"the geometry of {component.__name__} is not known: give the head"
+                    f"the geometry of {getattr(component, '__name__', name)} is not known: give the head"
                     " geometry=[dict(stride=..., offset=...), ...], one entry per used map, fine to coarse"
                 )
             maps = component.coord_maps(**cfg) if maps is None else component.coord_maps(maps, **cfg)

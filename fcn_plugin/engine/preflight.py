@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from mmseg.registry import MODELS
 
-from ..decode_heads import FCNSkipHead
+from ..decode_heads.fcn_skip_head import FCNSkipHead, component_class
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -52,12 +51,13 @@ def check_geometry(cfg: Config) -> None:
         ValueError: naming the positions of the feature maps, as told and as they are.
     """
     backbone, neck, head = (cfg.model.get(part) for part in ("backbone", "neck", "decode_head"))
-    types = [MODELS.get(part["type"]) for part in (backbone, neck, head) if part]
-    if not issubclass(types[-1], FCNSkipHead) or not all(hasattr(part, "coord_maps") for part in types[:-1]):
+    head_class = component_class(head["type"])
+    trunk = [component_class(part["type"]) for part in (backbone, neck) if part]
+    if not (head_class and issubclass(head_class, FCNSkipHead) and all(hasattr(part, "coord_maps") for part in trunk)):
         return
     in_index = head.get("in_index") or range(-len(head.in_channels), 0)
-    told = types[-1].maps_of(head.get("geometry"), in_index)
-    actual = types[-1].maps_of(dict(backbone=backbone, neck=neck), in_index)
+    told = head_class.maps_of(head.get("geometry"), in_index)
+    actual = head_class.maps_of(dict(backbone=backbone, neck=neck), in_index)
     if told != actual:
         raise ValueError(
             f"decode_head.geometry says that the feature maps lie at {', '.join(map(str, told))}, but those of the"

@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 
+from fcn_plugin.backbones import FCNVGG
 from fcn_plugin.decode_heads import FCN8sHead, FCN16sHead, FCN32sHead, FCNSkipHead
 from fcn_plugin.features import ImageFeatures
 from fcn_plugin.geometry import CoordMap
@@ -134,6 +135,7 @@ def test_scores_that_end_inside_the_image():
         (dict(geometry=RESNET[:2]), ValueError, r"lists 2 map\(s\) for 3"),
         (dict(geometry=dict(neck=None)), ValueError, "needs a backbone config"),
         (dict(geometry=dict(backbone=dict(type="ResNet"))), ValueError, "ResNet is not known"),
+        (dict(geometry=dict(backbone=dict(type="NoNet"))), ValueError, "NoNet is not known"),
         (dict(geometry=RESNET[::-1]), ValueError, "from fine to coarse"),
         (dict(geometry=dict(backbone=dict(type="FCNVGG", padding=1))), None, None),
         (dict(dropout_ratio=0.1), TypeError, "has no dropout_ratio"),
@@ -146,6 +148,11 @@ def test_wrong_arguments_when_built(kwargs, error, message):
         return
     with pytest.raises(error, match=message):
         FCN8sHead(**arguments)
+
+
+def test_geometry_by_class_instead_of_name():
+    head = FCN32sHead([5], dict(backbone=dict(type=FCNVGG, padding=100)), num_classes=2, in_index=[2])
+    assert str(head.feature_maps[0]) == "(stride 32, offset -83.5)"
 
 
 def test_maps_that_do_not_reach_the_image_are_refused_when_built():

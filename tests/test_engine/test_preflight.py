@@ -31,6 +31,8 @@ def test_geometry_of_a_trunk_that_is_not_known():
     cfg = fcn8s(**{"model.decode_head.geometry": [dict(stride=s, offset=0) for s in (8, 16, 32)]})
     cfg.model.backbone = dict(type="ResNet", depth=50)
     check_geometry(cfg)
+    cfg.model.decode_head.type = "NoHead"  # the toolbox says so when it builds it
+    check_geometry(cfg)
 
 
 def test_stages_count_iterations(tmp_path):
