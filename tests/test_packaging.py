@@ -50,10 +50,10 @@ def test_every_config_builds_from_the_installed_wheel(wheel, tmp_path):
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
     site = next((environment / "lib").glob("python*/site-packages"))
-    # torch and the toolbox come from this environment's packages, by path alone: no editable install, no .pth of it
-    (site / "toolbox.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel]
     subprocess.run(install, check=True, timeout=120)
+    # torch and the toolbox come from this environment's packages, by path alone: no editable install, no .pth of it
+    (site / "toolbox.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     run = subprocess.run([python, "-c", BUILD_ALL], cwd=empty, env=clean, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
