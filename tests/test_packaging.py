@@ -51,10 +51,11 @@ def test_every_config_builds_from_the_installed_wheel(wheel, tmp_path):
     python = environment / "bin" / "python"
     site = next((environment / "lib").glob("python*/site-packages"))
     install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel]
-    subprocess.run(install, check=True, timeout=120)
+    # what PYTHONPATH shows, the checkout among it, would count as installed
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    subprocess.run(install, check=True, env=clean, timeout=120)
     # torch and the toolbox come from this environment's packages, by path alone: no editable install, no .pth of it
     (site / "toolbox.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     run = subprocess.run([python, "-c", BUILD_ALL], cwd=empty, env=clean, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
     built = set(run.stdout.split())

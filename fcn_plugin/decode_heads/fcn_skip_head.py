@@ -174,10 +174,10 @@ class FCNSkipHead(BaseDecodeHead):
         features = self._check_inputs(inputs)
         height, width = inputs.image_size
         with torch.autocast(features[-1].device.type, enabled=False):
-            score = getattr(self, self.score_names[0])(features.pop().float())
+            score = getattr(self, self.score_names[0])(self._at_least_float32(features.pop()))
             scales = list(self.skip_scales)
             for step, score_name, upscore_name in zip(self.steps, self.score_names[1:], self.upscore_names):
-                skip, scale = features.pop().float(), scales.pop()
+                skip, scale = self._at_least_float32(features.pop()), scales.pop()
                 skip = getattr(self, score_name)(skip if scale == 1 else skip * scale)
                 score = self._fuse(getattr(self, upscore_name)(score), skip, step)
             score = getattr(self, self.upscore_names[-1])(score)
@@ -189,6 +189,10 @@ class FCNSkipHead(BaseDecodeHead):
                 " the trunk rounds sizes down; pad the image to a multiple of its stride"
             )
         return logits.contiguous()
+
+    @staticmethod
+    def _at_least_float32(features: Tensor) -> Tensor:
+        return features.to(torch.promote_types(features.dtype, torch.float32))
 
     @staticmethod
     def _fuse(upsampled: Tensor, skip: Tensor, step: UpsampleStep) -> Tensor:

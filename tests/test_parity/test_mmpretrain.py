@@ -8,7 +8,8 @@ from fcn_plugin.necks import FCConvNeck
 
 
 def test_fc7_equals_the_classifiers(tmp_path):
-    vgg = pytest.importorskip("mmpretrain.models").VGG(depth=16, num_classes=10).eval()
+    vgg = pytest.importorskip("mmpretrain.models").VGG(depth=16, num_classes=10)
+    vgg.eval()
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in vgg.parameters():

@@ -97,6 +97,8 @@ def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes):
 
     if classes != 21:
         return
+    # In one memory format: another order of sums flips single ReLUs near zero, which shows in the gradients.
+    ours.to(memory_format=torch.contiguous_format)
     label = torch.randint(0, classes, (1, *size))
     for run in (peer, lambda x: ours(x, mode="tensor")):
         torch.nn.functional.cross_entropy(run(image), label).backward()
