@@ -5,9 +5,9 @@ import sys
 
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.distributed import is_first_process, set_up_distributed
+from fcn_plugin.engine.distributed import is_first_process
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.pretrained import check_pretrained, drop_pretrained
+from fcn_plugin.engine.pretrained import check_pretrained
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
@@ -29,7 +29,6 @@ def plan(args: argparse.Namespace) -> list[Stage]:
     if cfg.get("load_from") and "://" not in cfg.load_from:
         read_checkpoint(cfg.load_from)
     for stage in stages:
-        set_up_distributed(stage.cfg)
         if args.data_root:
             set_data_root(stage.cfg, args.data_root)
         if args.amp:
@@ -52,8 +51,6 @@ def main() -> None:
         for stage in to_train:
             check_geometry(stage.cfg)
             check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
-            if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):
-                drop_pretrained(stage.cfg)
             check_pretrained(stage.cfg)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -14,6 +14,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..weights.checkpoint import WeightsError, read_checkpoint
+from .distributed import set_up_distributed
+from .preflight import read_config
 from .pretrained import drop_pretrained
 
 
@@ -112,8 +114,6 @@ class Stage:
                     " directory must be on a shared file system"
                 )
             cfg.load_from = str(self.earlier.checkpoint)
-        if cfg.get("load_from"):
-            drop_pretrained(cfg)
         runner = Runner.from_cfg(cfg)
         runner.train()
         barrier()  # the checkpoint is on disk before another process looks for it
@@ -155,12 +155,15 @@ def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = Fal
     while not stage_only and not cfg.get("load_from") and (path := stages[-1].cfg.get("earlier_stage")):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{stages[-1].name} names the earlier stage {path}, which does not exist")
-        earlier = Config.fromfile(path)
+        earlier = read_config(path)
         earlier.merge_from_dict(options or {})
         earlier.launcher = cfg.get("launcher", "none")
+        set_up_distributed(earlier)
         earlier.work_dir = str(parent / Path(path).stem)
         stages[-1].earlier = Stage(earlier)
         stages.append(stages[-1].earlier)
     for stage in stages:
         stage.find_checkpoint()
+        if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):
+            drop_pretrained(stage.cfg)
     return stages[::-1]
