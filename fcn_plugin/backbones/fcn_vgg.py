@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..features import ImageFeatures
 from ..geometry import IMAGE, CoordMap
-from ..weights.vgg import rename_features, require_all_weights
+from ..weights.loading import load_part
 
 
 @MODELS.register_module()
@@ -92,8 +92,7 @@ class FCNVGG(BaseModule):
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool2d(2, stride=2, ceil_mode=True)
 
-        self.register_load_state_dict_pre_hook(rename_features)
-        self.register_load_state_dict_pre_hook(require_all_weights)
+        self.register_load_state_dict_pre_hook(load_part("backbone"))
         self.to(memory_format=torch.channels_last)  # the fastest for convolutions; activations follow the weights
         self._freeze_stages()
 

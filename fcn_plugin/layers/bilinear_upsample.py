@@ -52,14 +52,18 @@ class BilinearUpsample(nn.ConvTranspose2d):
         weight = state_dict.get(key)
         if weight is not None and weight.ndim == 4 and weight.shape[1] != self.weight.shape[1]:
             try:
-                state_dict[key] = self._to_own_layout(weight)
+                state_dict[key] = self.to_own_layout(weight)
             except ValueError as error:
                 errors.append(f"{key}: {error}")
                 state_dict[key] = self.weight.detach()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
 
-    def _to_own_layout(self, weight: Tensor) -> Tensor:
-        """Convert between the dense (C, C, k, k) and the per-channel (C, 1, k, k) layout."""
+    def to_own_layout(self, weight: Tensor) -> Tensor:
+        """Convert between the dense (C, C, k, k) and the per-channel (C, 1, k, k) layout.
+
+        Raises:
+            ValueError: for a dense kernel that mixes classes, if this layer is fixed.
+        """
         channels, diagonal = self.in_channels, torch.arange(self.in_channels)
         if len(weight) != channels:
             return weight  # another number of classes: a plain shape mismatch

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..features import ImageFeatures
 from ..geometry import CoordMap
-from ..weights.vgg import rename_classifier, require_all_weights
+from ..weights.loading import load_part
 
 
 @MODELS.register_module()
@@ -28,6 +28,8 @@ class FCConvNeck(BaseModule):
         fc6_padding (int | str): 0 for the reference's valid convolution, which wants a padded image; 'same' keeps the
             size of the map (odd kernels only).
         dropout_ratio (float): elementwise dropout after fc6 and fc7.
+        frozen (bool): do not train fc6 and fc7. Their dropout stays on while training, as the paper keeps it wherever
+            the classifier has it: it regularises the scores, which still learn (FCN-32s-fixed).
         init_cfg (dict, optional): as in mmengine; by default Kaiming initialisation.
 
     Shapes: (..., (N, in_channels, h, w)) -> (..., (N, channels, h - k + 1 + 2 * padding, ...)).
@@ -42,6 +44,7 @@ class FCConvNeck(BaseModule):
         fc6_kernel: int = 7,
         fc6_padding: int | str = 0,
         dropout_ratio: float = 0.5,
+        frozen: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg or dict(type="Kaiming", layer="Conv2d"))
@@ -50,9 +53,9 @@ class FCConvNeck(BaseModule):
         self.fc7 = nn.Conv2d(channels, channels, 1)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout_ratio)
-        self.register_load_state_dict_pre_hook(rename_classifier)
-        self.register_load_state_dict_pre_hook(require_all_weights)
+        self.register_load_state_dict_pre_hook(load_part("neck"))
         self.to(memory_format=torch.channels_last)
+        self.requires_grad_(not frozen)
 
     @staticmethod
     def _padding(kernel: int, padding: int | str) -> int:

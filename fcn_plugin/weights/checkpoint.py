@@ -65,6 +65,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     except Exception as error:  # a damaged pickle leads to errors of many kinds
         reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0].split(". ")[0] or repr(error)
         raise WeightsError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
+    if isinstance(checkpoint, dict) and "model_state_dict" in checkpoint:  # saved by pytorch-fcn's trainer
+        checkpoint["state_dict"] = checkpoint.pop("model_state_dict")
     if isinstance(checkpoint, dict) and "state_dict" not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     state_dict = checkpoint["state_dict"] if isinstance(checkpoint, dict) else None

@@ -49,44 +49,25 @@ def test_cells_respond_where_the_geometry_says(padding):
         assert float(centre) == pytest.approx(float(coord_map.pixel(cell)), abs=1e-6)
 
 
-def test_torchvision_names_load_by_order():
-    net = narrow(norm_cfg=dict(type="BN"), depth=11)
-    values, source, index = {}, {}, 0
-    for name in net.conv_names:
-        for kind, offset in (("conv", 0), ("bn", 1)):
-            module = getattr(net, name.replace("conv", kind))
-            for key, value in module.state_dict().items():
-                values[f"{name.replace('conv', kind)}.{key}"] = source[f"features.{index + offset}.{key}"] = (
-                    torch.randn_like(value) if value.is_floating_point() else value + 3
-                )
-        index += 4 if name.endswith("_1") else 3
-    net.load_state_dict({**source, "classifier.0.weight": torch.zeros(1)}, strict=False)
-    assert values and all(torch.equal(value, values[key]) for key, value in net.state_dict().items())
-
-
-def test_mmpretrain_names_load_by_order():
-    net = narrow(depth=11)
-    source = {f"backbone.features.{3 * i}.conv.weight": torch.randn_like(getattr(net, name).weight)
-              for i, name in enumerate(net.conv_names)}  # fmt: skip
-    source |= {f"backbone.features.{3 * i}.conv.bias": torch.randn_like(getattr(net, name).bias)
-               for i, name in enumerate(net.conv_names)}  # fmt: skip
-    net.load_state_dict(source, strict=False)
-    assert torch.equal(net.conv5_2.weight, source["backbone.features.21.conv.weight"])
-    assert torch.equal(net.conv1_1.bias, source["backbone.features.0.conv.bias"])
-
-
 def test_pretrained_checkpoint_without_the_weights_is_refused(tmp_path):
     file = tmp_path / "other.pth"
     torch.save({"layer1.0.weight": torch.zeros(1)}, file)
     net = narrow(init_cfg=dict(type="Pretrained", checkpoint=str(file)))
-    with pytest.raises(ValueError, match="holds 0 of the 26 weights of FCNVGG .*it has: layer1.0.weight"):
+    with pytest.raises(ValueError, match="holds layer1.0.weight: expected the names of torchvision VGG or mmpretrain"):
         net.init_weights()
 
 
-def test_checkpoint_of_another_depth_is_refused():
-    other = {f"features.{i}.weight": torch.zeros(1, 1, 3, 3) for i in range(16)}
-    with pytest.raises(ValueError, match=r"VGG with 16 convolutions, FCNVGG\(depth=16\) has 13"):
-        narrow().load_state_dict(other)
+def test_checkpoint_that_does_not_fit_is_refused():
+    """Of another depth, with or without BatchNorm, or of another width."""
+    net = narrow()
+    for other, message in (
+        (narrow(depth=19), r"FCNVGG \(not in this network: conv3_4.weight, .* and 2 more; it has: backbone.conv1_1"),
+        (narrow(depth=13), r"FCNVGG \(missing: conv3_3.weight"),
+        (narrow(norm_cfg=dict(type="BN")), r"not in this network: bn1_1.weight"),
+        (FCNVGG(width=0.1), r"of another shape: conv1_1.weight \(6, 3, 3, 3\) for \(\d, 3, 3, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            net.load_state_dict(other.state_dict(), strict=False)
 
 
 def test_frozen_stages_and_norm_eval():

@@ -17,7 +17,7 @@ def test_equals_the_linear_layers():
     fc6, fc7 = torch.nn.Linear(5 * 7 * 7, 11), torch.nn.Linear(11, 11)
     neck = FCConvNeck(5, 11).eval()
     source = {f"classifier.{i}.{k}": v for i, m in ((0, fc6), (3, fc7)) for k, v in m.state_dict().items()}
-    source |= {"classifier.6.weight": torch.zeros(2, 11), "features.0.weight": torch.zeros(1)}
+    source |= {"classifier.6.weight": torch.zeros(2, 11), "features.0.weight": torch.zeros(5, 3, 3, 3)}
     neck.load_state_dict(source, strict=False)
     x, skip = torch.randn(2, 5, 7, 7), torch.randn(2, 3, 14, 14)
     out = neck(features(skip, x))
@@ -58,7 +58,7 @@ def test_map_smaller_than_fc6():
 
 def test_classifier_without_linear_layers_is_refused(tmp_path):
     file = tmp_path / "convs.pth"
-    torch.save({"features.0.weight": torch.zeros(1, 1, 3, 3)}, file)
+    torch.save({"features.0.weight": torch.zeros(2, 1, 3, 3)}, file)
     neck = FCConvNeck(2, 4, init_cfg=dict(type="Pretrained", checkpoint=str(file)))
-    with pytest.raises(ValueError, match="holds 0 of the 4 weights of FCConvNeck.*init_cfg=None"):
+    with pytest.raises(ValueError, match="does not fit FCConvNeck .missing: fc6.weight, .*init_cfg=None"):
         neck.init_weights()

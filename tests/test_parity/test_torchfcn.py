@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from fcn_plugin.weights.importing import canonical_weights
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 MODELS_AND_CONFIGS = {
     "FCN32s": "fcn32s_vgg16_voc.py",
@@ -71,10 +73,8 @@ def pair(peer_class, config, trunk, classes):
             # the reference's skips are scaled down at once; large scores keep them visible in the logits
             value.normal_(0, 1e3 if peer_class.__name__ == "FCN8sAtOnce" and "pool" in name else 0.02)
     peer.load_state_dict(state, assign=True)
-    parts = {"conv": "backbone", "fc": "neck", "score": "decode_head", "upscore": "decode_head"}
-    renamed = {f"{next(v for k, v in parts.items() if name.startswith(k))}.{name}": v for name, v in state.items()}
     ours = ours.to_empty(device="cpu").eval()
-    ours.load_state_dict(renamed)
+    ours.load_state_dict(canonical_weights(state))
     return peer, ours
 
 

@@ -1,0 +1,174 @@
+"""Importing published weights: any known file becomes a checkpoint with canonical names that says what it expects."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..version import __version__
+from .caffemodel import CaffeModel, read_caffemodel
+from .checkpoint import WeightsError, read_checkpoint
+from .keras_vgg import HDF5_SIGNATURE, KerasVGG, read_keras
+from .layer_names import architecture, canonical, is_canonical, some
+from .mmpretrain_vgg import MMPretrainVGG
+from .preprocessing import PREPROCESSINGS, describe
+from .pytorch_fcn import PyTorchFCN
+from .source import WeightSource
+from .torchvision_vgg import TorchvisionVGG
+
+#: Sources whose files are PyTorch's, in the order in which they are tried.
+TORCH_SOURCES: tuple[WeightSource, ...] = (TorchvisionVGG(), MMPretrainVGG(), PyTorchFCN())
+#: First bytes of a caffemodel: a name, old layers, or input names and new layers.
+CAFFE_TAGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2")
+
+
+def import_weights(path: str | os.PathLike) -> dict:
+    """Read weights of any known source.
+
+    Known are VGG classifiers of torchvision, mmpretrain, Keras and Caffe (also converted to torchvision's layout),
+    CaffeNet, the reference's FCN releases, pytorch-fcn's models, and the checkpoints of this package. The format is
+    recognised by the file's content.
+
+    Returns:
+        dict: ``state_dict`` with canonical names, and ``meta`` with ``source`` (format, file, sha256),
+        ``architecture``, and, where they can be told, ``preprocessing`` and ``skip_scales``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        WeightsError: if the file is damaged, unsafe or of no known source.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no weight file {path}")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise WeightsError(f"{path} is a web page, not weights: download the file itself")
+    if start.startswith(HDF5_SIGNATURE):
+        tensors = read_keras(path)
+        return _converted(path, tensors, recognise(tensors, str(path), [KerasVGG()]))
+    if start.startswith((b"PK", b"\x80")):
+        checkpoint = read_checkpoint(path)
+        tensors = checkpoint["state_dict"]
+        if is_own(tensors):
+            return dict(state_dict=dict(tensors), meta=_own_meta(checkpoint))
+        return _converted(path, tensors, recognise(tensors, str(path)), checkpoint.get("arch"))
+    if start.startswith(CAFFE_TAGS):
+        tensors = read_caffemodel(path)
+        return _converted(path, tensors, recognise(tensors, str(path), [CaffeModel()]))
+    raise WeightsError(f"{path} starts with {start[:8]!r}: expected a PyTorch checkpoint, a Keras .h5 or a .caffemodel")
+
+
+def recognise(
+    tensors: Mapping[str, Tensor], where: str, sources: Sequence[WeightSource] = TORCH_SOURCES
+) -> WeightSource:
+    """The source of weights, by their names.
+
+    Raises:
+        WeightsError: if it is none of the given ones, by default those whose files are PyTorch's.
+    """
+    for source in sources:
+        if source.recognises(tensors):
+            return source
+    raise WeightsError(
+        f"{where} holds {some(list(tensors))}: expected the names of {' or '.join(source.name for source in sources)}"
+    )
+
+
+def canonical_weights(tensors: Mapping[str, Tensor], where: str = "the checkpoint") -> dict[str, Tensor]:
+    """Weights of a PyTorch file under canonical names, whatever their source.
+
+    Raises:
+        WeightsError: as :func:`recognise` and :func:`canonical`.
+    """
+    if is_own(tensors):
+        return dict(tensors)
+    return canonical(recognise(tensors, where).reference_names(tensors))
+
+
+def is_own(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether weights have canonical names, or those of a segmentor of the toolbox with another backbone."""
+    segmentor = ("backbone.", "neck.", "decode_head.", "auxiliary_head.")
+    return all(map(is_canonical, tensors)) or (
+        all(key.startswith(segmentor) for key in tensors) and any(key.startswith("decode_head.") for key in tensors)
+    )
+
+
+def _converted(path: Path, tensors: Mapping[str, Tensor], source: WeightSource, arch: str | None = None) -> dict:
+    try:
+        state_dict = canonical(source.reference_names(tensors))
+        name = architecture(state_dict)
+    except WeightsError as error:
+        raise WeightsError(f"{path}, recognised as {source.name}: {error}") from error
+    checksums = file_checksums(path)
+    meta = dict(
+        source=dict(format=source.name, file=path.name, sha256=checksums["sha256"]),
+        architecture=name,
+        fcn_plugin_version=__version__,
+        **source.meta(tensors, checksums),
+    )
+    if arch == "FCN8sAtOnce":  # as pytorch-fcn's trainer saves it
+        meta["skip_scales"] = [1e-4, 1e-2]
+    return dict(state_dict=state_dict, meta=meta)
+
+
+def _own_meta(checkpoint: Mapping) -> dict:
+    """What a checkpoint of this package says of itself, without the log and the config of its training."""
+    meta = checkpoint.get("meta") or {}
+    kept = ("source", "architecture", "preprocessing", "skip_scales", "dataset_meta", "fcn_plugin_version")
+    return {key: meta[key] for key in kept if key in meta}
+
+
+def file_checksums(path: Path) -> dict[str, str]:
+    """The SHA-256 and the MD5 of a file, in hexadecimal digits."""
+    digests = dict(sha256=hashlib.sha256(), md5=hashlib.md5(usedforsecurity=False))
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            for digest in digests.values():
+                digest.update(chunk)
+    return {name: digest.hexdigest() for name, digest in digests.items()}
+
+
+def set_preprocessing(checkpoint: dict, name: str | None, where: str) -> None:
+    """Note which input imported weights expect, where their file does not tell.
+
+    Args:
+        checkpoint (dict): as from :func:`import_weights`; its ``meta`` is changed.
+        name (str, optional): ``caffe``, ``torchvision`` or ``rgb255``.
+        where (str): what to call the weights in the error.
+
+    Raises:
+        WeightsError: if it is not known, or known to be another one.
+    """
+    known, given = checkpoint["meta"].get("preprocessing"), PREPROCESSINGS[name] if name else None
+    if known is None and given is None:
+        choices = "; ".join(f"{key} ({describe(value)})" for key, value in PREPROCESSINGS.items())
+        raise WeightsError(f"{where} does not tell which input it expects: give --preprocessing, one of {choices}")
+    if known is not None and given is not None and known != given:
+        raise WeightsError(f"{where} is known to expect {describe(known)}: leave out --preprocessing {name}")
+    checkpoint["meta"]["preprocessing"] = dict(known or given)
+
+
+def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
+    """Save a checkpoint as a whole or not at all.
+
+    Raises:
+        FileExistsError: if there is such a file already.
+        FileNotFoundError: if its directory does not exist.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f"{path} exists already: give another name, or remove it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        torch.save(checkpoint, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

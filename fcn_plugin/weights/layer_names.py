@@ -1,0 +1,103 @@
+"""Canonical names: the reference's layer names under the toolbox's ``backbone``, ``neck`` and ``decode_head``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from .checkpoint import WeightsError
+
+#: Layer names of the reference by the part of the segmentor that has them. fc8 scores a classifier's 1000 classes and
+#: belongs to no part.
+PARTS = {
+    "backbone": re.compile(r"(conv|bn)\d(_\d)?"),
+    "neck": re.compile(r"fc[67]"),
+    "decode_head": re.compile(r"score_(fr|pool\d)|upscore\d*|upscore_pool\d"),
+    "": re.compile(r"fc8"),
+}
+
+
+def part_of(layer: str) -> str | None:
+    """The part of the segmentor that a layer of the reference belongs to; None for an unknown layer."""
+    return next((part for part, pattern in PARTS.items() if pattern.fullmatch(layer)), None)
+
+
+def is_reference_name(key: str) -> bool:
+    """Whether a key is a reference layer and a parameter, such as ``conv1_1.weight``."""
+    layer, _, parameter = key.partition(".")
+    return bool(parameter) and "." not in parameter and part_of(layer) is not None
+
+
+def is_canonical(key: str) -> bool:
+    """Whether a key is a canonical name, such as ``backbone.conv1_1.weight``."""
+    part, _, rest = key.partition(".")
+    return (part in PARTS and is_reference_name(rest)) or bool(re.fullmatch(r"fc8\.(weight|bias)", key))
+
+
+def canonical(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give weights under the reference's layer names their canonical names; linear layers become convolutions.
+
+    A linear layer's weight (out, in * k * k) over a flattened (C, H, W) map becomes (out, in, k, k).
+
+    Raises:
+        WeightsError: for layers that the reference networks do not have, or a linear layer of another input.
+    """
+    unknown = [key for key in tensors if not is_reference_name(key)]
+    if unknown:
+        raise WeightsError(
+            f"the layers {some(sorted({key.rpartition('.')[0] or key for key in unknown}))} are not those of VGG,"
+            " CaffeNet or an FCN on them"
+        )
+    channels = last_channels(tensors)
+    renamed = {}
+    for key, tensor in tensors.items():
+        layer = key.partition(".")[0]
+        if layer in ("fc6", "fc7", "fc8") and tensor.ndim == 2:
+            tensor = as_convolution(key, tensor, channels if layer == "fc6" else tensor.shape[1])
+        part = part_of(layer)
+        renamed[f"{part}.{key}" if part else key] = tensor
+    return renamed
+
+
+def as_convolution(key: str, weight: Tensor, channels: int | None) -> Tensor:
+    """Reshape a linear layer over a flattened (channels, k, k) map to a convolution; without channels, unchanged.
+
+    Raises:
+        WeightsError: if the map would not be square.
+    """
+    if channels is None:
+        return weight
+    side = math.isqrt(weight.shape[1] // channels)
+    if channels * side * side != weight.shape[1]:
+        raise WeightsError(f"{key} takes {weight.shape[1]} inputs, which is no square map of {channels} channels")
+    return weight.reshape(len(weight), channels, side, side)
+
+
+def last_channels(tensors: Mapping[str, Tensor]) -> int | None:
+    """Output channels of the last convolution, None if there is none."""
+    convs = sorted(key for key, tensor in tensors.items() if key.startswith("conv") and tensor.ndim == 4)
+    return len(tensors[convs[-1]]) if convs else None
+
+
+def architecture(state_dict: Mapping[str, Tensor]) -> str:
+    """Name of the network whose convolutions are in canonical weights: ``vgg16``, ``vgg16_bn``, ``caffenet``.
+
+    Raises:
+        WeightsError: for any other number of convolutions.
+    """
+    convs = [key.split(".")[1] for key in state_dict if re.fullmatch(r"backbone\.conv\d(_\d)?\.weight", key)]
+    norm = "_bn" if any(key.startswith("backbone.bn") for key in state_dict) else ""
+    if sorted(convs) == [f"conv{i}" for i in range(1, 6)]:
+        return "caffenet"
+    depths = {8: 11, 10: 13, 13: 16, 16: 19}
+    if len(convs) not in depths or not all("_" in conv for conv in convs):
+        raise WeightsError(f"{len(convs)} convolutions ({some(convs)}) are those of no VGG 11, 13, 16, 19 or CaffeNet")
+    return f"vgg{depths[len(convs)]}{norm}"
+
+
+def some(keys: list[str], most: int = 4) -> str:
+    """The first few of a list, for an error message."""
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "") or "nothing"

@@ -1,0 +1,105 @@
+import hashlib
+
+import pytest
+import torch
+import weight_files as files
+from http_server import serve
+from mmengine.runner import CheckpointLoader
+
+from fcn_plugin.necks import FCConvNeck
+from fcn_plugin.weights import download
+from fcn_plugin.weights.checkpoint import WeightsError
+from fcn_plugin.weights.download import local_file, resolve
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """PyTorch's cache of downloads, empty."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def site(tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with serve(folder) as server:
+        yield folder, server
+
+
+def test_downloaded_once_and_checked_against_its_name(cache, site):
+    folder, server = site
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    (folder / f"vgg-{digits}.pth").write_bytes(b"weights")
+    for _ in range(2):
+        path = local_file(f"{server.url}/vgg-{digits}.pth")
+        assert path == cache / f"vgg-{digits}.pth" and path.read_bytes() == b"weights"
+    assert server.requests == [f"/vgg-{digits}.pth"]
+
+
+def test_a_file_that_is_not_what_its_name_says_is_not_kept(cache, site):
+    folder, server = site
+    (folder / "vgg-00b39a1b.pth").write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="vgg-00b39a1b.pth could not be downloaded from http.*hash"):
+        local_file(f"{server.url}/vgg-00b39a1b.pth")
+    assert not list(cache.iterdir())
+
+
+def test_missing_on_the_server_or_no_server(cache, site):
+    _, server = site
+    for url in (f"{server.url}/none.pth", "http://127.0.0.1:9/none.pth"):
+        with pytest.raises(WeightsError, match="none.pth could not be downloaded.*(404|refused)"):
+            local_file(url)
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.parametrize("name", ["vgg.h5", "vgg.caffemodel", "vgg.pth"])
+def test_init_cfg_downloads_every_format(cache, site, name):
+    """The toolbox's own initialisation, by URL."""
+    folder, server = site
+    tensors = files.reference_weights()
+    if name.endswith("h5"):
+        pytest.importorskip("h5py")
+        files.write_keras(folder / name, tensors)
+    elif name.endswith("caffemodel"):
+        pytest.importorskip("google.protobuf")
+        files.write_caffemodel(folder / name, files.flattened(tensors))
+    else:
+        torch.save(files.torchvision_names(tensors), folder / name)
+    neck = FCConvNeck(files.CHANNELS[-1], files.FC, init_cfg=dict(type="Pretrained", checkpoint=f"{server.url}/{name}"))
+    neck.init_weights()
+    assert torch.equal(neck.fc6.weight, tensors["fc6.weight"]) and torch.equal(neck.fc7.bias, tensors["fc7.bias"])
+    assert (cache / name).is_file() and server.requests == [f"/{name}"]
+
+
+def test_other_names_go_to_the_toolboxs_loaders():
+    loader = lambda name: CheckpointLoader._get_checkpoint_loader(name).__name__  # noqa: E731
+    assert loader("a/b.caffemodel") == loader("https://x.org/b.h5") == loader("b.hdf5") == "load_from_import"
+    assert loader("a/b.pth") == loader("h5.pth") == "load_from_local"
+    assert (
+        loader("https://x.org/b.pth") == "load_from_http" and loader("torchvision://vgg16") == "load_from_torchvision"
+    )
+
+
+def test_names_of_model_zoos(monkeypatch):
+    monkeypatch.setitem(download.ZOOS, "torchvision", lambda: {"vgg16": "https://x.org/vgg16-397923af.pth", "alex": ""})
+    assert resolve("torchvision://vgg16") == "https://x.org/vgg16-397923af.pth"
+    assert resolve("mmcls://vgg16_bn").endswith("vgg16_bn_batch256_imagenet_20210208-7e55cd29.pth")
+    assert resolve("open-mmlab://vgg16_caffe").endswith("vgg16_caffe-292e1171.pth")
+    assert resolve("weights/vgg16.pth") is None
+    with pytest.raises(WeightsError, match="torchvision:// has no model 'vgg15'; its VGGs: vgg16$"):
+        resolve("torchvision://vgg15")
+    with pytest.raises(WeightsError, match="s3://x: expected a path, http://"):
+        resolve("s3://x")
+
+    def without():
+        raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
+
+    monkeypatch.setitem(download.ZOOS, "torchvision", without)
+    with pytest.raises(WeightsError, match="torchvision://vgg16 needs torchvision: install it, or give the file's URL"):
+        resolve("torchvision://vgg16")
+
+
+def test_missing_path():
+    with pytest.raises(FileNotFoundError, match="there is no weight file none.pth"):
+        local_file("none.pth")
