@@ -1,40 +1,98 @@
-"""The ImageNet weights from which a config's trunk is initialised."""
+"""The weights that a config starts from: that they are here, fit, and expect what the config gives them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
+import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
-from ..weights.checkpoint import read_checkpoint
+from ..decode_heads.fcn_skip_head import component_class
+from ..weights.checkpoint import WeightsError
+from ..weights.download import local_file
+from ..weights.importing import import_weights
+from ..weights.loading import part_weights
+from .distributed import is_first_process
+from .expectations import check_expectations
+from .hooks.weight_handover_hook import check_handover
+
+PARTS = ("backbone", "neck")
 
 
 def check_pretrained(cfg: Config) -> None:
-    """Check that the checkpoints from which backbone and neck are initialised can be read (URLs are not tried).
+    """Check the checkpoints from which backbone and neck are initialised, downloading them if need be.
 
     Raises:
         FileNotFoundError: naming the option that gives another file.
-        WeightsError: for a file that is truncated or unsafe.
+        WeightsError: for a file that is truncated, unsafe, of no known source, or wants other input than the config's.
     """
-    for part in ("backbone", "neck"):
-        init_cfg = (cfg.model.get(part) or {}).get("init_cfg")
-        if not is_pretrained(init_cfg):
-            continue
-        checkpoint = init_cfg["checkpoint"]
-        if "://" in checkpoint:
-            continue
-        path = Path(checkpoint).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"the pretrained weights of the {part}, {checkpoint}, do not exist: give another file or URL with"
-                f" --cfg-options model.{part}.init_cfg.checkpoint=FILE"
-            )
-        read_checkpoint(path)
+    sources: dict[str, list[str]] = {}
+    for part in PARTS:
+        component = cfg.model.get(part) or {}
+        # of other backbones than ours the toolbox knows more
+        if is_pretrained(component.get("init_cfg")) and hasattr(component_class(component["type"]), "coord_maps"):
+            sources.setdefault(component["init_cfg"]["checkpoint"], []).append(part)
+    for source, parts in sources.items():
+        options = " ".join(f"model.{part}.init_cfg.checkpoint=FILE" for part in parts)
+        try:
+            meta = read_start(source)["meta"]
+        except (FileNotFoundError, WeightsError) as error:
+            raise type(error)(
+                f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
+            ) from error
+        check_expectations(meta, cfg.model, source)
+
+
+def check_start(cfg: Config, source: str) -> None:
+    """Check a checkpoint that a config is to start from or be tested with: that it can be read, and its input.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        WeightsError: for a file that is truncated, unsafe, of no known source, or wants another model or input.
+    """
+    check_expectations(read_start(source)["meta"], cfg.model, source)
+
+
+def read_start(source: str) -> dict:
+    """Import weights from a path or URL; of several processes, the first downloads, and the others pass over URLs."""
+    if "://" in source and not is_first_process():
+        return dict(state_dict={}, meta={})
+    return import_weights(local_file(source))
+
+
+def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
+    """Check imported weights against the model of a config, without making its weights.
+
+    Args:
+        checkpoint (Mapping): as from :func:`import_weights`.
+        cfg (Config): of a segmentor.
+        source (str): what to call the weights in an error.
+
+    Returns:
+        list[str]: parts of the model for which there are weights.
+
+    Raises:
+        WeightsError: naming what is missing, unknown or of another shape, or expected otherwise.
+    """
+    init_default_scope(cfg.get("default_scope", "mmseg"))
+    with torch.device("meta"):
+        model = MODELS.build(cfg.model)
+    weights = {key: value for key, value in checkpoint["state_dict"].items() if not key.startswith("fc8.")}
+    parts = list(dict.fromkeys(key.partition(".")[0] for key in weights))
+    if "decode_head" in parts:
+        check_handover(model, weights, earlier_stage=False)
+    else:
+        for part in parts:
+            part_weights(getattr(model, part), part, weights)
+    check_expectations(checkpoint["meta"], cfg.model, source)
+    return parts
 
 
 def drop_pretrained(cfg: Config) -> None:
     """Remove the ImageNet initialisation of a model that starts from a checkpoint of its own."""
-    for part in ("backbone", "neck"):
+    for part in PARTS:
         component = cfg.model.get(part) or {}
         if is_pretrained(component.get("init_cfg")):
             component.init_cfg = None

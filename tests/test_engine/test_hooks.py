@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
+from fcn_plugin.backbones import FCNVGG
 from fcn_plugin.engine.hooks import IterationSeedHook, WeightHandoverHook
 from fcn_plugin.engine.hooks.weight_handover_hook import check_handover
 from fcn_plugin.seeding import derived_seed
@@ -110,6 +112,9 @@ class TestHandover:
         dense = segmentor(32, learnable_last_upsampling=True).state_dict()
         assert dense["decode_head.upscore.weight"].shape[1] == 4
         assert check_handover(segmentor(32), dense) == []
+        dense["decode_head.upscore.weight"][0, 1, 5, 5] = 0.5
+        with pytest.raises(WeightsError, match="decode_head.upscore: .* mixes classes: set learnable_upsampling=True"):
+            check_handover(segmentor(32), dense)
 
     def test_other_classes(self):
         state_dict = segmentor(32, num_classes=7).state_dict()
@@ -137,7 +142,8 @@ class TestHandover:
             outer = nn.Module()
             outer.module = model
         messages: list[str] = []
-        runner = SimpleNamespace(model=outer if wrapped else model, logger=SimpleNamespace(info=messages.append))
+        logger = SimpleNamespace(info=messages.append)
+        runner = SimpleNamespace(model=outer if wrapped else model, cfg={}, logger=logger)
         checkpoint = dict(state_dict=segmentor(32).state_dict())
         WeightHandoverHook().after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
@@ -145,13 +151,86 @@ class TestHandover:
         assert messages == ["not taken over from the earlier stage: decode_head.upscore.weight"]
 
     def test_hook_refuses(self):
-        runner = SimpleNamespace(model=segmentor(8))
+        runner = SimpleNamespace(model=segmentor(8), cfg={})
         with pytest.raises(WeightsError):
             WeightHandoverHook().after_load_checkpoint(runner, dict(state_dict=segmentor(32).state_dict()))
         checkpoint = dict(state_dict=segmentor(32).state_dict())
         runner.logger = SimpleNamespace(info=lambda message: None)
         WeightHandoverHook(may_differ=["decode_head"]).after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
+
+    def test_expectations_are_saved_and_checked(self):
+        model = dict(
+            data_preprocessor=dict(bgr_to_rgb=True, mean=[1, 2, 3], std=[4, 5, 6]),
+            decode_head=dict(type="FCN16sHead", in_channels=[2, 3], skip_scales=[0.01]),
+        )
+        cfg = Config(dict(model=model))
+        runner = SimpleNamespace(model=segmentor(16), cfg=cfg, logger=SimpleNamespace(info=print))
+        checkpoint = dict(meta=dict(iter=3), state_dict=segmentor(16).state_dict())
+        hook = WeightHandoverHook()
+        hook.before_save_checkpoint(runner, checkpoint)
+        expected = dict(bgr_to_rgb=True, mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0])
+        assert checkpoint["meta"] == dict(iter=3, preprocessing=expected, skip_scales=[0.01])
+        hook.after_load_checkpoint(runner, checkpoint)
+        cfg.model.decode_head.skip_scales = None
+        with pytest.raises(WeightsError, match=r"scaled by \[0.01\].*scales them by \[1.0\].*skip_scales=\[0.01\]"):
+            hook.after_load_checkpoint(runner, checkpoint)
+        del checkpoint["meta"]["skip_scales"]
+        cfg.model.data_preprocessor = dict(bgr_to_rgb=False, mean=[1, 2, 3], std=[4, 5, 6])
+        with pytest.raises(WeightsError, match="expects RGB.*gives BGR.*--cfg-options .*bgr_to_rgb"):
+            hook.after_load_checkpoint(runner, checkpoint)
+
+    @pytest.mark.parametrize("trainer", [False, True])
+    def test_pytorch_fcns_checkpoint_is_taken_as_it_is(self, trainer):
+        tensors = {"score_fr.weight": torch.ones(4, 3, 1, 1), "score_fr.bias": torch.zeros(4)}
+        checkpoint = dict(epoch=1, model_state_dict=tensors) if trainer else tensors
+        model = nn.Module()
+        model.decode_head = nn.Module()
+        model.decode_head.score_fr = nn.Conv2d(3, 4, 1)
+        runner = SimpleNamespace(model=model, cfg={})
+        WeightHandoverHook().after_load_checkpoint(runner, checkpoint)
+        assert list(checkpoint) == ["state_dict"]
+        assert torch.equal(checkpoint["state_dict"]["decode_head.score_fr.weight"], torch.ones(4, 3, 1, 1))
+
+
+class TestStartWarnings:
+    """What the log says before the first iteration of a training that will not learn."""
+
+    @staticmethod
+    def warnings(backbone, head, loaded=False):
+        model = nn.Module()
+        model.backbone, model.decode_head = FCNVGG(width=0.02, **backbone), head
+        messages = []
+        runner = SimpleNamespace(model=model, cfg={}, logger=SimpleNamespace(warning=messages.append, info=print))
+        hook = WeightHandoverHook()
+        if loaded:
+            hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
+        hook.before_train(runner)
+        return messages
+
+    PRETRAINED = dict(init_cfg=dict(type="Pretrained", checkpoint="vgg16.pth"))
+
+    @pytest.mark.parametrize(
+        "backbone, scales, expected",
+        [
+            ({}, None, ["the backbone starts at random"]),
+            ({}, [], ["the backbone starts at random"]),
+            (PRETRAINED, [], []),
+            (dict(init_cfg=[PRETRAINED["init_cfg"]]), [], []),
+            (dict(norm_cfg=dict(type="BN")), [], []),
+            (dict(norm_cfg=dict(type="GN", num_groups=1)), [], []),
+            (PRETRAINED, [1], ["a net with 1 skips starts without the coarser net's weights"]),
+            (PRETRAINED, [1e-4, 1e-2], []),
+            ({}, [1, 1], ["the backbone starts at random", "a net with 2 skips starts"]),
+        ],
+    )
+    def test_warnings(self, backbone, scales, expected):
+        head = nn.Module()
+        if scales is not None:  # else a head of the toolbox
+            head.skip_scales = scales
+        found = self.warnings(backbone, head)
+        assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected))
+        assert self.warnings(backbone, head, loaded=True) == []
 
 
 def test_hooks_are_called_by_the_runner():
