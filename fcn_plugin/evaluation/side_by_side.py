@@ -7,9 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from mmseg.evaluation import IoUMetric
 from PIL import Image
 from prettytable import PrettyTable
@@ -126,6 +123,11 @@ def draw_row(
         classes (Sequence[str]): names for the legend.
         palette (Sequence[Sequence[int]]): RGB of each class.
     """
+    # not on import: the first import of matplotlib on a machine looks for fonts and writes a list of them
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
     pictures = {"image": image, **{caption: paint(values, palette) for caption, values in indices.items()}}
     height, width = image.shape[:2]
     figure = Figure(figsize=(2.6 * len(pictures), 2.6 * height / width + 0.7), layout="constrained")

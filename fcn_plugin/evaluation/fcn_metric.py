@@ -1,0 +1,171 @@
+"""The FCN paper's four figures: pixel accuracy, mean accuracy, mean IU and frequency weighted IU."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+MAX_PNG_CLASSES = 256  #: that a PNG of class indices can hold
+
+
+class FCNScores(NamedTuple):
+    """The four figures, in [0, 1], and those of each class, float64 (num_classes,); NaN where undefined."""
+
+    pixel_accuracy: float
+    mean_accuracy: float
+    mean_iu: float
+    frequency_weighted_iu: float
+    class_accuracy: np.ndarray
+    class_iu: np.ndarray
+
+
+def fcn_scores(intersect: ArrayLike, predicted: ArrayLike, labelled: ArrayLike) -> FCNScores:
+    """Compute the four figures from pixel counts.
+
+    With ``n_ij`` pixels of class i predicted as class j, and ``t_i = sum_j n_ij`` pixels of class i::
+
+        pixel accuracy         sum_i n_ii / sum_i t_i
+        mean accuracy          mean_i  n_ii / t_i
+        mean IU                mean_i  n_ii / (t_i + sum_j n_ji - n_ii)
+        frequency weighted IU  sum_i t_i * IU_i / sum_i t_i
+
+    As in the reference, a class without labelled pixels has no accuracy and does not count in the mean accuracy, but
+    if it is predicted anywhere its IU is 0 and counts. One that is neither labelled nor predicted counts in no mean.
+    Without any labelled pixel the first three are NaN and the last, an empty sum, is 0.
+
+    Args:
+        intersect (ArrayLike): ``n_ii``, (num_classes,): the diagonal of a confusion matrix whose rows are the truth.
+        predicted (ArrayLike): pixels predicted as each class, (num_classes,): the sums of its columns.
+        labelled (ArrayLike): ``t_i``, (num_classes,): the sums of its rows.
+
+    Source: section 5 of the PAMI paper, "Metrics"; ``score.py`` of the reference.
+    """
+    intersect, predicted, labelled = (np.asarray(area, np.float64) for area in (intersect, predicted, labelled))
+    with np.errstate(invalid="ignore"):
+        accuracy = intersect / labelled
+        iu = intersect / (labelled + predicted - intersect)
+        pixel_accuracy = intersect.sum() / labelled.sum()
+        frequency = labelled / labelled.sum()
+    occurs = frequency > 0
+    return FCNScores(
+        pixel_accuracy=float(pixel_accuracy),
+        mean_accuracy=_mean_of_defined(accuracy),
+        mean_iu=_mean_of_defined(iu),
+        frequency_weighted_iu=float((frequency[occurs] * iu[occurs]).sum()),
+        class_accuracy=accuracy,
+        class_iu=iu,
+    )
+
+
+def _mean_of_defined(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+@METRICS.register_module()
+class FCNMetric(IoUMetric):
+    """The toolbox's IoUMetric with exact counts and, as ``fwIoU``, the paper's fourth figure.
+
+    In percent, in the toolbox's names: ``aAcc`` is the pixel accuracy, ``mAcc`` the mean accuracy, ``mIoU`` the mean
+    IU and ``fwIoU`` the frequency weighted IU, as in :func:`fcn_scores`. All settings, the other ``iou_metrics`` and
+    the logged table of the classes are the toolbox's; ``nan_to_num`` does not concern ``fwIoU``, in which classes
+    without labelled pixels have no part.
+
+    The toolbox counts with ``torch.histc`` in float32, which stops at 2**24 pixels of a class (also over all images
+    together), misplaces counts from some thousands of classes on and counts every index if there is one class. Here
+    the counts are integers, summed in double precision. An index beyond the classes, which the toolbox counts in one
+    area and not in the other, is an error.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch and write its predictions, if they are wanted.
+
+        Args:
+            data_batch (Any): not used.
+            data_samples (Sequence[dict]): with ``pred_sem_seg`` and, unless ``format_only``, ``gt_sem_seg``, each
+                holding ``data`` of shape (1, H, W).
+
+        Raises:
+            ValueError: naming the image, if truth and prediction differ in size or have indices beyond the classes;
+                if predictions of more than 256 classes shall be written, which PNGs of indices cannot hold.
+        """
+        num_classes = len(self.dataset_meta["classes"])
+        if self.output_dir is not None and num_classes > MAX_PNG_CLASSES:
+            raise ValueError(f"output_dir: index PNGs hold {MAX_PNG_CLASSES} classes, the data set has {num_classes}")
+        for data_sample in data_samples:
+            try:
+                super().process(data_batch, [data_sample])
+            except ValueError as error:
+                raise ValueError(f"{data_sample.get('img_path', 'an image')}: {error}") from error
+
+    @staticmethod
+    def intersect_and_union(
+        pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Count the pixels of one image, leaving out those that are ignored in the truth.
+
+        Args:
+            pred_label (Tensor): predicted classes (H, W).
+            label (Tensor): true classes (H, W).
+            num_classes (int): number of classes.
+            ignore_index (int): pixels with this label do not count.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor, Tensor]: pixels of each class where both agree, where either has it, where
+            it is predicted, and where it is labelled; float64 (num_classes,) on the CPU.
+
+        Raises:
+            ValueError: if the sizes differ, or there are indices beyond the classes.
+        """
+        if pred_label.shape != label.shape:
+            raise ValueError(f"the prediction has {tuple(pred_label.shape)} pixels, the label {tuple(label.shape)}")
+        counted = label != ignore_index
+        # two classes told apart by one logit are predicted in floating point
+        pred_label, label = pred_label[counted].long(), label[counted].long()
+        for what, indices in (("label", label), ("prediction", pred_label)):
+            if (beyond := indices[(indices < 0) | (indices >= num_classes)]).numel():
+                raise ValueError(
+                    f"index {int(beyond[0])} in the {what}, but the data set has {num_classes} classes"
+                    f" (ignored index: {ignore_index})"
+                )
+        intersect, predicted, labelled = (
+            torch.bincount(indices, minlength=num_classes).cpu().double()
+            for indices in (pred_label[pred_label == label], pred_label, label)
+        )
+        return intersect, predicted + labelled - intersect, predicted, labelled
+
+    def compute_metrics(self, results: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> dict[str, float]:
+        """Compute the figures and log those of each class.
+
+        Args:
+            results (list[tuple[Tensor, Tensor, Tensor, Tensor]]): of each image, from :meth:`intersect_and_union`.
+
+        Returns:
+            dict[str, float]: the toolbox's, then ``fwIoU``, in percent; empty for ``format_only``.
+        """
+        metrics = super().compute_metrics(results)
+        if not self.format_only:
+            intersect, _, predicted, labelled = (sum(area).numpy() for area in zip(*results))
+            metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
+            self._warn_of_one_class(predicted, labelled)
+        return metrics
+
+    def _warn_of_one_class(self, predicted: np.ndarray, labelled: np.ndarray) -> None:
+        """Point out predictions of one class alone, which have plausible figures where it is the background."""
+        if np.count_nonzero(predicted) == 1 < np.count_nonzero(labelled):
+            name = self.dataset_meta["classes"][int(predicted.argmax())]
+            print_log(
+                f"every pixel was predicted as {name}: the network has not learned yet, or its weights were not loaded or"
+                " want other input (model.data_preprocessor)",
+                logger="current",
+                level=logging.WARNING,
+            )

@@ -1,0 +1,69 @@
+"""Print the mean IU that the truth itself reaches once it is downsampled: a ceiling for predictions of that stride."""
+
+import argparse
+import sys
+from functools import partial
+
+import numpy as np
+from prettytable import PrettyTable
+from rich.console import Console
+from rich.progress import track
+
+from fcn_plugin.evaluation.fcn_metric import FCNScores
+from fcn_plugin.evaluation.oracle import UPSAMPLING, find_labels, oracle_scores
+
+#: Mean IU in percent by factor, on a subset of PASCAL VOC 2011 val (PAMI paper, section 6, "Upper Bounds on IU").
+PAPER = {128: 50.9, 64: 73.3, 32: 86.1, 16: 92.8, 8: 96.4, 4: 98.5}
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("labels", metavar="LABEL_DIR", help="index PNGs, for example VOC2012/SegmentationClass")
+    parser.add_argument(
+        "--factors",
+        type=int,
+        nargs="+",
+        default=list(PAPER),
+        metavar="N",
+        help="of the downsampling; default the paper's",
+    )
+    parser.add_argument("--list", metavar="FILE", help="names of the labels to use, one per line; default all")
+    parser.add_argument("--num-classes", type=int, metavar="N", help="a higher index is an error; default any")
+    parser.add_argument(
+        "--ignore-index", type=int, default=255, metavar="I", help="pixels that do not count; default 255"
+    )
+    parser.add_argument(
+        "--upsampling",
+        choices=UPSAMPLING,
+        default="nearest",
+        help="from one label per cell, the default, or from scores",
+    )
+    return parser.parse_args()
+
+
+def table(scores: dict[int, FCNScores]) -> str:
+    """Format the mean IU by factor, beside the paper's."""
+    rows = PrettyTable(["factor", "mean IU", "paper"], align="r")
+    for factor, figures in scores.items():
+        rows.add_row([factor, f"{100 * figures.mean_iu:.1f}", PAPER.get(factor, "-")])
+    return rows.get_string()
+
+
+def main() -> None:
+    """Read the labels, downsample and score them."""
+    args = parse_args()
+    try:
+        files = find_labels(args.labels, args.list)
+        bar = partial(track, description="labels", total=len(files), console=Console(stderr=True))
+        scores = oracle_scores(files, args.factors, args.num_classes, args.ignore_index, args.upsampling, bar)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    classes = np.isfinite(next(iter(scores.values())).class_iu).sum()
+    print(f"{len(files)} labels of {classes} classes, downsampled and upsampled back ({args.upsampling}), in percent:")
+    print(table(scores))
+    print("paper: on a subset of PASCAL VOC 2011 val; other labels have other ceilings.")
+
+
+if __name__ == "__main__":
+    main()
