@@ -1,3 +1,4 @@
+from .caffenet import CaffeNet
 from .fcn_vgg import FCNVGG
 
-__all__ = ["FCNVGG"]
+__all__ = ["FCNVGG", "CaffeNet"]
