@@ -1,5 +1,7 @@
 """The whole network under the toolbox's own EncoderDecoder."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -7,6 +9,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+
+import fcn_plugin  # noqa: F401  its components, by name
 
 HEADS = {"FCN32sHead": 1, "FCN16sHead": 2, "FCN8sHead": 3}
 
@@ -90,6 +94,72 @@ def test_batch_of_different_sizes_is_padded_with_ignored_pixels():
     assert data["inputs"].shape == (2, 3, 33, 31)
     labels = torch.stack([s.gt_sem_seg.data for s in data["data_samples"]])
     assert int((labels == 1).sum()) == 20 * 31 + 33 * 18 and int((labels == 255).sum()) == 2 * 33 * 31 - 1214
+
+
+def uneven_batch(sizes):
+    """Images of several sizes, differently many of their pixels ignored; each alone, and all in one batch."""
+    torch.manual_seed(5)
+    alone = []
+    for number, (height, width) in enumerate(sizes):
+        one = sample(height, width)
+        one.gt_sem_seg.data[:, : 4 * number] = 255
+        image = 10 * torch.randn(3, height, width)
+        alone.append(dict(inputs=[image], data_samples=[one]))
+    return alone, {key: [data[key][0] for data in alone] for key in ("inputs", "data_samples")}
+
+
+def loss_and_gradients(model, data):
+    data = model.data_preprocessor(deepcopy(data), training=True)
+    loss = model(**data, mode="loss")["decode.loss_ce"]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return loss.detach(), torch.autograd.grad(loss, trained)
+
+
+@pytest.mark.parametrize("head, reduction", [("FCN32sHead", "mean"), ("FCN16sHead", "sum"), ("FCN8sHead", "mean")])
+def test_padded_batch_equals_the_images_alone_with_padding_245(head, reduction):
+    """Loss and gradients: with so much padding, no score of the image depends on where its canvas ends."""
+    model = randomise(build(head, padding=245)).double()
+    model.decode_head.loss_decode.reduction = reduction
+    alone, together = uneven_batch([(61, 47), (40, 80)])
+    labelled = torch.stack([(data["data_samples"][0].gt_sem_seg.data != 255).sum() for data in alone]).double()
+    weights = labelled / labelled.sum() if reduction == "mean" else torch.ones(2)
+    assert labelled[0] != labelled[1]
+    losses, gradients = zip(*(loss_and_gradients(model, data) for data in alone))
+    loss, gradient = loss_and_gradients(model, together)
+    torch.testing.assert_close(loss, sum(weight * value for weight, value in zip(weights, losses)))
+    for number, actual in enumerate(gradient):
+        expected = sum(weight * values[number] for weight, values in zip(weights, gradients))
+        assert (actual - expected).abs().max() <= 1e-9 * expected.abs().max()
+        assert expected.abs().max() > 0
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_padded_batch_with_padding_100(head):
+    """Every labelled pixel weighs the same, exactly; scores near the batch's padding are those of a larger canvas."""
+    model = randomise(build(head)).double()
+    alone, together = uneven_batch([(200, 230), (240, 200)])
+    together = model.data_preprocessor(deepcopy(together), training=True)
+    with torch.no_grad():
+        logits = model(together["inputs"], mode="tensor")
+        loss = model(**together, mode="loss")["decode.loss_ce"]
+        apart = [model(model.data_preprocessor(deepcopy(data), True)["inputs"], mode="tensor") for data in alone]
+    labels = [data["data_samples"][0].gt_sem_seg.data[0] for data in alone]
+
+    def over_all_pixels(scores):
+        pixels = torch.cat(
+            [one[:, : label.shape[0], : label.shape[1]].flatten(1) for one, label in zip(scores, labels)], 1
+        )
+        return torch.nn.functional.cross_entropy(
+            pixels.T, torch.cat([label.flatten() for label in labels]), ignore_index=255
+        )
+
+    torch.testing.assert_close(loss, over_all_pixels(logits))
+    for padded, (own,), (height, width) in zip(logits, apart, [(200, 230), (240, 200)]):
+        # half of fc7's receptive field of 404, and the reach of the upsampling, less the network's own padding
+        far = slice(None), slice(0, height - 160), slice(0, width - 160)
+        torch.testing.assert_close(padded[far], own[far], rtol=1e-9, atol=1e-9)
+        assert not torch.allclose(padded[:, :height, :width], own, rtol=1e-3, atol=1e-3)
+    assert 0 < abs(loss - over_all_pixels([own[0] for own in apart])) < 0.02 * loss
 
 
 @pytest.mark.parametrize("head", HEADS)

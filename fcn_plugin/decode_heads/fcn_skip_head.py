@@ -46,7 +46,8 @@ class FCNSkipHead(BaseDecodeHead):
     Shapes: maps (N, C_i, h_i, w_i) of an image (N, 3, H, W) -> logits (N, num_classes, H, W), exactly.
 
     Raises:
-        ValueError: when built, if the maps do not fit the arguments, cannot be aligned, or do not reach the image.
+        ValueError: when built, if the maps do not fit the arguments, cannot be aligned, or do not reach the image, or
+            if a loss has weights for another number of classes.
 
     Source: section 4 of the FCN paper; reference files ``voc-fcn{32s,16s,8s,8s-atonce}/net.py``.
     """
@@ -91,6 +92,7 @@ class FCNSkipHead(BaseDecodeHead):
             **{"loss_decode": dict(type="PixelCrossEntropyLoss"), "init_cfg": None, **kwargs},
         )
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
+        self._check_class_weights()
 
         self.feature_maps = self.maps_of(geometry, in_index)
         self.steps = skip_steps(self.feature_maps)
@@ -105,6 +107,16 @@ class FCNSkipHead(BaseDecodeHead):
         for name, step in zip(self.upscore_names, self.steps):
             learnable = learnable_last_upsampling if step is self.steps[-1] else learnable_upsampling
             self.add_module(name, BilinearUpsample(self.out_channels, step.kernel, step.factor, learnable))
+
+    def _check_class_weights(self) -> None:
+        """Refuse losses that weigh another number of classes; the losses themselves do not know it."""
+        for loss in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
+            weights = getattr(loss, "class_weight", None)
+            if weights is not None and len(weights) not in (self.num_classes, self.out_channels):
+                raise ValueError(
+                    f"class_weight of {type(loss).__name__} must list one weight for each of {self.num_classes}"
+                    f" classes, got {len(weights)}: {list(weights)}"
+                )
 
     @staticmethod
     def maps_of(geometry: dict | Sequence[dict] | None, in_index: Sequence[int]) -> tuple[CoordMap, ...]:

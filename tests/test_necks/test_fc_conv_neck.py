@@ -43,6 +43,18 @@ def test_dropout_is_elementwise():
     assert float(zeros) == pytest.approx(0.5 + 0.5 * 0.25, abs=0.03)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_frozen(frozen):
+    """A frozen neck takes no gradient and keeps no graph, also after a change of mode; its dropout stays on."""
+    neck = FCConvNeck(2, 40, fc6_kernel=1, frozen=frozen).eval().train()
+    assert [parameter.requires_grad for parameter in neck.parameters()] == 4 * [not frozen]
+    assert neck(features(torch.ones(1, 2, 3, 3)))[0].requires_grad != frozen
+    first, second = (neck(features(torch.ones(1, 2, 3, 3)))[0] for _ in range(2))
+    assert not torch.equal(first, second)
+    passed = neck(features(torch.ones(1, 2, 3, 3, requires_grad=True)))[0]
+    assert passed.requires_grad  # a trunk that is trained still gets its gradient
+
+
 @pytest.mark.parametrize(
     "kwargs", [dict(fc6_padding=-1), dict(fc6_padding="valid"), dict(fc6_kernel=4, fc6_padding="same")]
 )

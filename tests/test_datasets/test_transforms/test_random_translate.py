@@ -1,0 +1,167 @@
+"""Where the pixels of image and labels go, and how far."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from mmcv.transforms import Compose
+from mmcv.transforms.utils import cache_random_params
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, TRANSFORMS
+
+from fcn_plugin import config_dir
+from fcn_plugin.datasets import RandomTranslate
+from fcn_plugin.datasets.seeded_sampler import SeededIndex
+from fcn_plugin.datasets.transforms.random_translate import translate
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    np.random.seed(0)
+
+
+def picture(height: int, width: int) -> dict:
+    """Image, labels and depths in which every pixel says where it is."""
+    rows, columns = np.mgrid[:height, :width].astype(np.uint8)
+    return dict(
+        img=np.stack([rows, columns, rows + columns], axis=-1),
+        gt_seg_map=rows + columns,
+        gt_depth_map=rows + columns / 1000,
+        seg_fields=["gt_seg_map", "gt_depth_map"],
+    )
+
+
+@pytest.mark.parametrize("rows, columns", [(0, 0), (2, 0), (0, -3), (2, 3), (-2, 3), (-5, -6), (5, -6)])
+def test_positions(rows, columns):
+    array = np.arange(6 * 7, dtype=np.int64).reshape(6, 7)
+    original = array.copy()
+    moved = translate(array, rows, columns, -1)
+    for row in range(6):
+        for column in range(7):
+            inside = 0 <= row - rows < 6 and 0 <= column - columns < 7
+            assert moved[row, column] == (original[row - rows, column - columns] if inside else -1)
+    assert np.array_equal(array, original) and moved is not array and moved.dtype == array.dtype
+    assert (moved >= 0).sum() == (6 - abs(rows)) * (7 - abs(columns)) > 0
+
+
+def test_image_and_all_labels_move_together():
+    moves = set()
+    for _ in range(20):
+        before = picture(40, 50)
+        transform = RandomTranslate(max_shift=8, pad_val=(200, 201, 202), seg_pad_val=250)
+        after = transform(picture(40, 50))
+        assert after["img"].dtype == np.uint8 and after["img"].flags.c_contiguous
+        covered = (after["img"] != (200, 201, 202)).any(-1)
+        row, column = np.argwhere(covered)[0]
+        rows, columns = (int(a) - int(b) for a, b in zip((row, column), after["img"][row, column, :2]))
+        moves.add((rows, columns))
+        for key, fill in (("img", (200, 201, 202)), ("gt_seg_map", 250), ("gt_depth_map", 250)):
+            assert np.array_equal(after[key], translate(before[key], rows, columns, fill)), key
+            assert (after[key][~covered] == fill).all()
+    assert len(moves) > 15
+
+
+def test_uniform_over_whole_pixels():
+    transform = RandomTranslate(max_shift=3)
+    shifts = [transform.random_shift(40, 50) for _ in range(14000)]
+    for axis in zip(*shifts):
+        counts = Counter(axis)
+        assert sorted(counts) == [-3, -2, -1, 0, 1, 2, 3]
+        assert all(count == pytest.approx(2000, rel=0.1) for count in counts.values())
+    assert len(Counter(shifts)) == 49  # rows and columns are independent
+
+
+def test_default_range():
+    transform = RandomTranslate()
+    rows, columns = zip(*(transform.random_shift(400, 500) for _ in range(2000)))
+    assert (min(rows), max(rows)) == (min(columns), max(columns)) == (-32, 32)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 3), (33, 32)])
+def test_small_pictures_never_leave(size):
+    seen = set()
+    for _ in range(300):
+        after = RandomTranslate(pad_val=255)(picture(*size))
+        seen.add(int((after["gt_seg_map"] != 255).sum()))
+    assert min(seen) >= 1 and max(seen) <= size[0] * size[1]
+    assert size != (5, 3) or 1 in seen  # a single pixel may remain
+
+
+def test_probability():
+    transform, still = RandomTranslate(prob=0.25), RandomTranslate(max_shift=0)
+    shifts = [transform.random_shift(400, 500) for _ in range(4000)]
+    assert sum(shift != (0, 0) for shift in shifts) == pytest.approx(1000, abs=100)
+    np.random.seed(0)  # the generator that the sample's seed sets decides all
+    assert [transform.random_shift(400, 500) for _ in range(4000)] == shifts
+    before, after = picture(40, 50), RandomTranslate(prob=0)(picture(40, 50))
+    assert all(np.array_equal(after[key], before[key]) for key in ("img", "gt_seg_map", "gt_depth_map"))
+    assert still.random_shift(40, 50) == (0, 0)
+
+
+def test_images_without_labels_and_in_grey():
+    grey = dict(img=np.ones((40, 50), np.float32))
+    after = RandomTranslate(pad_val=-1.0)(grey)["img"]
+    assert after.shape == (40, 50) and set(np.unique(after)) == {-1, 1}
+
+
+def test_fill_is_nearly_zero_for_the_network():
+    cfg = Config.fromfile(config_dir() / "fcn32s_vgg16_cvpr_sbd.py")
+    mean = np.array(cfg.model.data_preprocessor.mean)
+    assert np.abs(np.array(RandomTranslate().pad_val) - mean).max() < 0.5
+    assert RandomTranslate().seg_pad_val == cfg.model.data_preprocessor.seg_pad_val == 255
+
+
+def test_draws_can_be_shared():
+    """The toolbox's wrappers transform several pictures alike by caching the draws."""
+    transform = RandomTranslate()
+    with cache_random_params(transform):
+        first, second = (transform(picture(40, 50)) for _ in range(2))
+    assert np.array_equal(first["img"], second["img"])
+    assert "max_shift=32" in repr(transform)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(max_shift=-1), "max_shift must be an integer of at least 0"),
+        (dict(max_shift=1.5), "max_shift must be an integer of at least 0"),
+        (dict(prob=1.5), "prob must lie between 0 and 1, got 1.5"),
+        (dict(prob=-0.1), "prob must lie between 0 and 1, got -0.1"),
+    ],
+)
+def test_wrong_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RandomTranslate(**settings)
+
+
+def test_seeded_by_the_sample(voc):
+    """In the shipped pipeline, a sample's seed decides, and image and labels stay together."""
+    init_default_scope("mmseg")
+    pipeline = Config.fromfile(config_dir() / "fcn32s-augmented_vgg16_cvpr_sbd.py").train_dataloader.dataset.pipeline
+    assert [step.type for step in pipeline[2:5]] == ["SeedTransforms", "RandomFlip", "RandomTranslate"]
+    dataset = DATASETS.build(
+        dict(
+            type="PascalVOCDataset",
+            data_root=str(voc),
+            data_prefix=dict(img_path="JPEGImages", seg_map_path="SegmentationClass"),
+            ann_file="ImageSets/Segmentation/train.txt",
+            pipeline=[],
+        )
+    )
+    transforms = Compose([TRANSFORMS.build(step) for step in pipeline])
+
+    def load(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        index = SeededIndex(0)
+        index.seed = seed
+        np.random.seed(123)  # whatever happened before
+        packed = transforms(dict(dataset.get_data_info(0), sample_idx=index))
+        return packed["inputs"].numpy(), packed["data_samples"].gt_sem_seg.data[0].numpy()
+
+    pictures = [load(seed) for seed in range(8)]
+    for image, label in pictures:
+        filled = (image == np.array([104, 117, 123])[:, None, None]).all(0)
+        assert 0 < filled.sum() and (label[filled] == 255).mean() > 0.9
+    assert len({image.tobytes() for image, _ in pictures}) == 8
+    for expected, actual in zip(pictures[3], load(3)):
+        assert np.array_equal(actual, expected)
