@@ -1,0 +1,399 @@
+"""VOC and SBD from their archives to the tree that the configs read."""
+
+import os
+import shutil
+import signal
+import tarfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+from small_release import (
+    AUG,
+    LISTS,
+    SBD_ONLY,
+    SBD_TRAIN,
+    SBD_VAL,
+    SEG11VALID,
+    TEST,
+    TRAIN,
+    VAL,
+    VOC2011_VAL,
+    describe,
+    make_archives,
+    prepare,
+    sbd_label,
+    serving,
+    voc_label,
+)
+from utils import PROCESSES
+
+from fcn_plugin.datasets.preparation import check_voc, download, prepare_voc
+from fcn_plugin.datasets.preparation.lists import read_list
+from fcn_plugin.datasets.preparation.release import VOC_RELEASE
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("release") / "archives"
+
+
+@pytest.fixture(scope="module")
+def release(archives):
+    return make_archives(archives)
+
+
+@pytest.fixture(scope="module")
+def prepared(archives, release, tmp_path_factory) -> Path:
+    """A complete tree; not to be changed."""
+    root = tmp_path_factory.mktemp("prepared") / "VOCdevkit"
+    assert prepare_voc(root, archives, release=release)
+    return root
+
+
+@pytest.fixture
+def copy(prepared, tmp_path) -> Path:
+    """A complete tree, to change."""
+    return shutil.copytree(prepared, tmp_path / "VOCdevkit")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr("fcn_plugin.datasets.preparation.download.urlopen", refuse)
+
+
+def labels(root: Path, folder: str) -> dict[str, np.ndarray]:
+    return {path.stem: np.array(Image.open(path)) for path in (root / "VOC2012" / folder).iterdir()}
+
+
+def state(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def assert_complete(root: Path) -> None:
+    """Every list and label is as the definitions have it."""
+    voc = root / "VOC2012"
+    for name, expected in LISTS.items():
+        found = read_list(voc / f"ImageSets/Segmentation/{name}.txt")
+        assert found == (sorted(expected) if "aug" in name else expected), name
+    assert {path.stem for path in (voc / "JPEGImages").iterdir()} >= {*TRAIN, *VAL, *SBD_ONLY}
+    expected = dict(
+        SegmentationClass={name: voc_label(name) for name in (*TRAIN, *VAL)},
+        SegmentationClassSBD={name: sbd_label(name) for name in (*SBD_TRAIN, *SBD_VAL)},
+        SegmentationClassAug={name: voc_label(name) for name in TRAIN} | {name: sbd_label(name) for name in AUG},
+    )
+    for folder, by_name in expected.items():
+        found = labels(root, folder)
+        assert found.keys() == by_name.keys() and len(found) >= 8
+        assert all(np.array_equal(found[name], label) for name, label in by_name.items()), folder
+    left = {path.name for path in root.iterdir()}
+    assert left <= {"VOC2012", "VOC2011", "downloads", ".preparing.lock"}
+
+
+def test_from_archives(prepared, release, archives, offline):
+    assert_complete(prepared)
+    assert check_voc(prepared, release=release) == []
+    assert not (prepared / "downloads").exists() and len(list(archives.iterdir())) == 4
+    test_images = {f"{name}.jpg" for name in TEST}  # VOC2012test.tar is there
+    assert test_images < {path.name for path in (prepared / "VOC2012/JPEGImages").iterdir()}
+
+
+def test_downloaded(release, archives, tmp_path):
+    reports = []
+    with serving(archives) as server:
+        assert prepare_voc(tmp_path / "a/b", release=server.serve(release), workers=2, report=reports.append)
+        asked = [path for path, _ in server.requests]
+    assert asked == ["/VOCtrainval_11-May-2012.tar", "/benchmark.tgz"]
+    assert_complete(tmp_path / "a/b")
+    assert sorted(path.name for path in (tmp_path / "a/b/downloads").iterdir()) == sorted(
+        [release.voc2012.name, release.sbd.name]
+    )
+    assert "needs about" in reports[0] and "are free" in reports[0]  # before anything else
+
+
+def test_voc_alone(release, archives, tmp_path, offline):
+    assert prepare_voc(tmp_path, archives, sbd=False, release=release)
+    voc = tmp_path / "VOC2012"
+    assert {path.name for path in voc.iterdir()} == {"ImageSets", "JPEGImages", "SegmentationClass"}
+    assert check_voc(tmp_path, sbd=False, release=release) == []
+    assert len(check_voc(tmp_path, release=release)) == 5  # the lists with SBD
+    assert prepare_voc(tmp_path, archives, release=release)
+    assert_complete(tmp_path)
+
+
+def test_again(copy, release, archives, offline):
+    before = state(copy)
+    assert len(before) > 30
+    assert not prepare_voc(copy, archives, release=release)
+    assert not prepare_voc(copy, release=release)  # without archives, nothing is downloaded
+    assert state(copy) == before
+
+
+def test_a_tree_that_was_unpacked_by_hand(release, archives, tmp_path, offline):
+    with tarfile.open(archives / release.voc2012.name) as tar:
+        tar.extractall(tmp_path, filter="data")
+    root, only_sbd = tmp_path / "VOCdevkit", tmp_path / "only_sbd"
+    before = state(root)
+    only_sbd.mkdir()
+    shutil.copy(archives / release.sbd.name, only_sbd)
+    assert prepare_voc(root, only_sbd, release=release)
+    assert_complete(root)
+    assert before.items() <= state(root).items()
+
+
+@pytest.mark.parametrize("missing", ["JPEGImages/2010_000000.jpg", "SegmentationClass/2009_000000.png"])
+def test_files_missing_of_voc_come_from_its_archive(copy, release, archives, missing):
+    (copy / "VOC2012" / missing).unlink()
+    if "2010" in missing:  # as if SBD had not been prepared
+        shutil.rmtree(copy / "VOC2012/SegmentationClassSBD")
+    before = state(copy)
+    assert prepare_voc(copy, archives, release=release)
+    assert_complete(copy)
+    assert before.items() <= state(copy).items()
+
+
+@pytest.mark.parametrize("missing", ["seg11valid", "trainaug", "sbd_val"])
+def test_lists_are_derived_again(copy, release, archives, missing, offline):
+    (copy / f"VOC2012/ImageSets/Segmentation/{missing}.txt").unlink()
+    assert prepare_voc(copy, archives if missing == "sbd_val" else None, release=release)
+    assert_complete(copy)
+
+
+def test_a_list_of_the_user_is_kept(copy, release, archives):
+    path = copy / "VOC2012/ImageSets/Segmentation/trainaug.txt"
+    path.write_text("\n".join(reversed(read_list(path))))
+    before = state(copy)
+    assert not prepare_voc(copy, archives, release=release) and state(copy) == before
+
+
+@pytest.mark.parametrize("folder", ["SegmentationClass", "SegmentationClassSBD", "SegmentationClassAug", "JPEGImages"])
+def test_check_names_what_is_missing(copy, release, folder):
+    name = {"SegmentationClass": VAL[3], "JPEGImages": SBD_ONLY[1]}.get(folder, SBD_ONLY[1])
+    file = copy / f"VOC2012/{folder}/{name}{'.jpg' if folder == 'JPEGImages' else '.png'}"
+    file.unlink()
+    before = state(copy)
+    problems = check_voc(copy, release=release)
+    assert problems and all(str(file.parent) in problem and file.name in problem for problem in problems)
+    assert state(copy) == before
+
+
+def test_check_of_nothing(tmp_path, release):
+    problems = check_voc(tmp_path / "no", release=release)
+    assert len(problems) == 8 and f"{tmp_path / 'no/VOC2012/ImageSets/Segmentation/train.txt'} is missing" in problems
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["seg11valid", "count"])
+def test_lists_that_overlap_or_are_too_short(release, archives, tmp_path, change):
+    if change == "count":
+        wrong = replace(release, counts={**release.counts, "sbd_train": 6})
+        message = "sbd_train.txt has 5 names, expected 6"
+    else:
+        wrong = replace(release, seg11valid=(SEG11VALID[0], SBD_TRAIN[0]))
+        message = f"sbd_train.txt and seg11valid.txt overlap: {SBD_TRAIN[0]}"
+    with pytest.raises(ValueError, match=message):
+        prepare_voc(tmp_path, archives, release=wrong)
+    assert not (tmp_path / "VOC2012/SegmentationClassSBD").exists()  # before the work
+    assert not (tmp_path / "VOC2012/ImageSets/Segmentation/sbd_train.txt").exists()
+
+
+@pytest.mark.parametrize("one, other", [("train", "val"), ("seg11valid", "sbd_train"), ("val", "trainaug")])
+def test_overlap_in_a_prepared_tree(copy, release, one, other):
+    lists = copy / "VOC2012/ImageSets/Segmentation"
+    names = read_list(lists / f"{one}.txt")
+    names[0] = read_list(lists / f"{other}.txt")[0]
+    (lists / f"{one}.txt").write_text("\n".join(names))
+    assert any("overlap" in problem and names[0] in problem for problem in check_voc(copy, release=release))
+
+
+def test_images_that_sbd_has_and_voc_has_not(release, archives, tmp_path):
+    voc2012 = replace(release.voc2012, members=("ImageSets/*", "Seg*", "JPEGImages/200*"))
+    with pytest.raises(ValueError, match="JPEGImages lacks 5 of SBD's images, for example 2010_000000.jpg"):
+        prepare_voc(tmp_path, archives, release=replace(release, voc2012=voc2012))
+
+
+def test_seg11valid_by_its_definition(release, archives, tmp_path, offline):
+    reports = []
+    assert prepare_voc(tmp_path, archives, voc2011=True, release=release, report=reports.append)
+    assert_complete(tmp_path)
+    voc2011 = tmp_path / "VOC2011"
+    assert [str(path.relative_to(voc2011)) for path in voc2011.rglob("*.*")] == ["ImageSets/Segmentation/val.txt"]
+    assert read_list(voc2011 / "ImageSets/Segmentation/val.txt") == VOC2011_VAL
+    assert "seg11valid is VOC2011's val without SBD train: 2 images." in reports
+    assert not prepare_voc(tmp_path, archives, voc2011=True, release=release)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_seg11valid_that_is_not_its_definition(release, archives, tmp_path, by_hand):
+    wrong = replace(release, seg11valid=(VAL[2], VAL[3]))
+    if by_hand:
+        path = tmp_path / "VOC2011/ImageSets/Segmentation/val.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join(VOC2011_VAL))
+    with pytest.raises(ValueError, match="VOC2011's val without SBD train and seg11valid differ in 2 images"):
+        prepare_voc(tmp_path, archives, voc2011=not by_hand, release=wrong)
+
+
+def test_disk_too_small(release, archives, tmp_path, monkeypatch, offline):
+    space = sum(archive.unpacked for archive in (release.voc2012, release.sbd, release.voc2012test))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space - 1))
+    with pytest.raises(OSError, match="needs about .* GB of disk, 0.0 GB of them for downloads, but .* GB are free"):
+        prepare_voc(tmp_path / "root", archives, release=release)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space))
+    assert prepare_voc(tmp_path / "root", archives, release=release)
+
+
+def test_disk_too_small_for_the_downloads(release, archives, tmp_path, monkeypatch):
+    space = sum(archive.unpacked + archive.size for archive in (release.voc2012, release.sbd))
+    with serving(archives) as server:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space - 1))
+        with pytest.raises(OSError, match="make room"):
+            prepare_voc(tmp_path / "root", release=server.serve(release))
+        (tmp_path / "root/downloads").mkdir(parents=True)
+        (tmp_path / f"root/downloads/{release.voc2012.name}.part").write_bytes(
+            (archives / release.voc2012.name).read_bytes()[:1000]
+        )
+        assert server.requests == []
+        assert prepare_voc(tmp_path / "root", release=server.serve(release))  # the rest fits
+        assert server.requests[0][1]["Range"] == "bytes=1000-"
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        (dict(root="file"), ValueError, "file is a file: give a directory"),
+        (dict(root="VOCdevkit/VOC2012"), ValueError, "VOC2012 is a data set itself: give .*VOCdevkit$"),
+        (dict(archives="nowhere"), FileNotFoundError, "there is no directory .*nowhere of archives"),
+        (
+            dict(archives="VOCdevkit"),
+            FileNotFoundError,
+            r"VOCdevkit has no VOCtrainval_11-May-2012.tar \(http://host.*\) and benchmark.tgz \(https://www2.*put it",
+        ),
+        (dict(workers=0), ValueError, "expected 1 worker or more, got 0"),
+    ],
+)
+def test_wrong_arguments(tmp_path, options, error, message, offline):
+    (tmp_path / "file").touch()
+    (tmp_path / "VOCdevkit/VOC2012/ImageSets").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    paths = {key: tmp_path / value for key, value in options.items() if key != "workers"}
+    with pytest.raises(error, match=message):
+        prepare_voc(**{"root": tmp_path / "root", **options, **paths})
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("size", ["size known", "size not known"])
+@pytest.mark.parametrize("key", ["voc2012", "sbd"])
+def test_truncated_archive(release, archives, tmp_path, key, size):
+    folder = shutil.copytree(archives, tmp_path / "archives")
+    archive = getattr(release, key)
+    path = folder / archive.name
+    path.write_bytes(path.read_bytes()[: archive.size // 2])
+    expected, message = release, f"{archive.name} has .* bytes, expected .*: it is damaged or another file, get it anew"
+    if size == "size not known":
+        expected = replace(release, **{key: replace(archive, size=None, md5=None)})
+        message = f"{archive.name} cannot be unpacked"
+    with pytest.raises(ValueError, match=message):
+        prepare_voc(tmp_path / "root", folder, release=expected)
+    assert path.stat().st_size == archive.size // 2  # the user's file is left alone
+    assert size == "size not known" or not (tmp_path / "root").exists()
+    assert not list((tmp_path / "root").glob("*.unpacking"))
+
+
+def test_wrong_checksum(release, archives, tmp_path):
+    folder = shutil.copytree(archives, tmp_path / "archives")
+    path = folder / release.sbd.name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"benchmark.tgz has the MD5 .*, expected {release.sbd.md5}"):
+        prepare_voc(tmp_path / "root", folder, release=release)
+    assert not (tmp_path / "root/VOC2012").exists()  # all are checked before any is unpacked
+
+
+def test_two_at_a_time(release, archives, tmp_path):
+    with FileLock(tmp_path / ".preparing.lock"), pytest.raises(RuntimeError, match="another process is preparing"):
+        prepare_voc(tmp_path, archives, release=release)
+    assert prepare_voc(tmp_path, archives, release=release)
+
+
+def kill_when(condition, *arguments) -> None:
+    """Prepare in a process of its own, and kill it alone as soon as a condition holds."""
+    process = PROCESSES.Process(target=prepare, args=arguments)
+    process.start()
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.is_alive() and time.monotonic() < end
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def test_killed_while_downloading(release, archives, tmp_path):
+    part = tmp_path / f"downloads/{release.voc2012.name}.part"
+    half = release.voc2012.size // 2
+    with serving(archives) as server:
+        served = server.serve(release)
+        server.cuts, server.hold = [half], PROCESSES.Event()
+        kill_when(lambda: part.is_file() and part.stat().st_size == half, str(tmp_path), None, served, 1)
+        server.hold.set()
+        assert prepare_voc(tmp_path, release=served)
+        asked = [headers.get("Range") for path, headers in server.requests if path.endswith(release.voc2012.name)]
+    assert asked == [None, f"bytes={half}-"]
+    assert (tmp_path / "downloads" / part.stem).read_bytes() == (archives / release.voc2012.name).read_bytes()
+    assert_complete(tmp_path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_while_converting(tmp_path, workers, offline):
+    release = make_archives(tmp_path / "archives", more=300)
+    root, out = tmp_path / "root", tmp_path / "root/VOC2012/SegmentationClassSBD"
+    kill_when(lambda: out.is_dir() and any(out.glob("*.png")), str(root), str(tmp_path / "archives"), release, workers)
+    converted = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert 0 < len(converted) < release.counts["sbd_train"]
+    for path in converted:
+        assert Image.open(path).size == (48, 40) and np.array(Image.open(path)).max() <= 20  # whole
+
+    (tmp_path / "archives").rename(tmp_path / "gone")  # all is unpacked
+    assert prepare_voc(root, workers=2, release=release)
+    assert check_voc(root, release=release) == []
+    found = labels(root, "SegmentationClassSBD")
+    assert len(found) == release.counts["sbd_train"] + release.counts["sbd_val"]
+    assert all(np.array_equal(label, sbd_label(name)) for name, label in found.items())
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in converted.items())
+    assert not list(root.rglob("*.part")) and not (root / "SBD.unpacked").exists()
+
+
+def test_killed_while_unpacking(release, archives, tmp_path):
+    """What is left then: a directory beside the target, which is not the target's."""
+    half = tmp_path / "VOC2012.unpacking/JPEGImages"
+    half.mkdir(parents=True)
+    (half / f"{TRAIN[0]}.jpg").write_bytes(b"half")
+    assert prepare_voc(tmp_path, archives, release=release)
+    assert_complete(tmp_path)
+    Image.open(tmp_path / f"VOC2012/JPEGImages/{TRAIN[0]}.jpg").verify()
+
+
+def test_urls(release, archives):
+    other = VOC_RELEASE.with_urls(dict(sbd="http://here/x"))
+    assert (other.sbd.url, other.sbd.md5) == ("http://here/x", VOC_RELEASE.sbd.md5)
+    assert other.voc2012 == VOC_RELEASE.voc2012
+    with pytest.raises(ValueError, match="no archive 'voc' to download: expected one of voc2012, sbd, voc2011"):
+        VOC_RELEASE.with_urls(dict(voc="http://here/x"))
+    with pytest.raises(ValueError, match="expected an http:// or https:// address for sbd, got 'file:///x'"):
+        VOC_RELEASE.with_urls(dict(sbd="file:///x"))
+    assert describe(release.sbd, archives / release.sbd.name) == release.sbd and download.CHUNK > 0
