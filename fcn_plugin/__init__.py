@@ -18,7 +18,7 @@ else:
     # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
-from . import backbones, datasets, decode_heads, engine, losses, necks
+from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, samplers
 from .paths import config_dir, tools_dir
 from .version import __version__
 
@@ -29,7 +29,9 @@ __all__ = [
     "datasets",
     "decode_heads",
     "engine",
+    "evaluation",
     "losses",
     "necks",
+    "samplers",
     "tools_dir",
 ]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from utils import ROOT, make_voc  # noqa: E402
 # for the processes that the tests start, which run beside each other on few cores
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(TESTS), str(SITE), os.environ.get("PYTHONPATH", "")])
 os.environ["OMP_NUM_THREADS"] = "1"
+CACHE = tempfile.TemporaryDirectory(prefix="fcn_plugin_cache")
+os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
 
 
 @pytest.fixture(scope="session")

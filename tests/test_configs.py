@@ -15,7 +15,10 @@ NAMES = {path.stem for path in LEAVES}
 
 def test_the_promised_configs_are_there():
     promised = {f"fcn{s}_vgg16_{d}" for s in ("32s", "16s", "8s") for d in ("voc", "sbd", "camvid", "shapes")}
-    assert NAMES >= promised | {"fcn8s-atonce_vgg16_voc", "fcn8s-atonce_vgg16_sbd"}
+    promised |= {"fcn8s-atonce_vgg16_voc", "fcn8s-atonce_vgg16_sbd"}
+    cvpr = ("32s", "16s", "8s", "32s-fixed", "32s-patchwise", "32s-balanced", "32s-augmented")
+    promised |= {f"fcn{variant}_vgg16_cvpr_sbd" for variant in cvpr}
+    assert NAMES >= promised
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
@@ -35,10 +38,14 @@ def test_config_builds(path):
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         pipeline = cfg[name].dataset.pipeline
         assert len(Compose([TRANSFORMS.build(step) for step in pipeline]).transforms) == len(pipeline) >= 3
+    # translation and sampling are off unless the name says otherwise
+    steps = {step.type for step in cfg.train_dataloader.dataset.pipeline}
+    assert ("RandomTranslate" in steps) == ("-augmented" in path.stem)
+    assert ("sampler" in cfg.model.decode_head) == ("-patchwise" in path.stem)
     # the toolbox's hook draws, and its model tests, pictures of one size at a time
     assert cfg.val_dataloader.batch_size == cfg.test_dataloader.batch_size == 1
     assert cfg.default_hooks.checkpoint.max_keep_ckpts >= 2 and not cfg.default_hooks.checkpoint.get("save_best")
-    assert cfg.data_help and not {"load", "dataset", "trunk"} & set(cfg)
+    assert cfg.data_help and not {"load", "pack", "dataset", "trunk"} & set(cfg)
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
@@ -84,6 +91,50 @@ def test_pami_recipe(name, rate, scales, data, lists):
     assert tuple(found) == tuple(f"ImageSets/Segmentation/{name}.txt" for name in lists)
     assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == [
         "LoadImageFromFile",
-        "LoadAnnotations",
+        "LoadLabels",
         "PackSegInputs",
     ]
+
+
+@pytest.mark.parametrize("name, rate", [("fcn32s", 1e-4), ("fcn16s", 1e-6), ("fcn8s", 1e-8)])
+def test_cvpr_recipe(name, rate):
+    cfg = Config.fromfile(config_dir() / f"{name}_vgg16_cvpr_sbd.py")
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ("SGD", rate, 0.9, 5e-4)
+    assert cfg.optim_wrapper.paramwise_cfg == dict(bias_lr_mult=2, bias_decay_mult=0)
+    assert "param_scheduler" not in cfg and cfg.train_dataloader.batch_size == 20
+    init_default_scope("mmseg")
+    head = MODELS.build(cfg.model.decode_head)
+    assert head.loss_decode.reduction == "mean" and head.loss_decode.class_weight is None and head.sampler is None
+    learned = {layer: getattr(head, layer).weight.requires_grad for layer in head.upscore_names}
+    assert learned == {layer: layer != head.upscore_names[-1] for layer in head.upscore_names}
+    pami = Config.fromfile(config_dir() / f"{name}_vgg16_sbd.py")
+    for key in ("backbone", "neck", "data_preprocessor"):
+        assert cfg.model[key] == pami.model[key]
+    assert cfg.train_dataloader.dataset == pami.train_dataloader.dataset and cfg.val_dataloader == pami.val_dataloader
+
+
+@pytest.mark.parametrize("variant", ["fixed", "patchwise", "balanced", "augmented"])
+def test_variants_of_the_cvpr_recipe(variant):
+    """Each differs from FCN-32s in what its name says, and in nothing else."""
+    plain = Config.fromfile(config_dir() / "fcn32s_vgg16_cvpr_sbd.py")
+    cfg = Config.fromfile(config_dir() / f"fcn32s-{variant}_vgg16_cvpr_sbd.py")
+    if variant == "fixed":
+        assert (cfg.model.backbone.pop("frozen_stages"), cfg.model.neck.pop("frozen")) == (5, True)
+    elif variant == "patchwise":
+        sampler = cfg.model.decode_head.pop("sampler")
+        assert sampler == dict(type="PatchPixelSampler", keep_prob=0.5, cell=32)
+        # as many pixels in a batch as of whole images
+        assert cfg.train_dataloader.batch_size * sampler.keep_prob == plain.train_dataloader.batch_size
+        cfg.train_dataloader.batch_size = plain.train_dataloader.batch_size
+    elif variant == "balanced":
+        background, *objects = cfg.model.decode_head.loss_decode.pop("class_weight")
+        # of every four pixels, three are background: with these weights, half of the loss
+        assert 3 * background == pytest.approx(1) and objects == [1] * 20
+    else:
+        steps = cfg.train_dataloader.dataset.pipeline
+        assert steps[3:5] == [dict(type="RandomFlip", prob=0.5), dict(type="RandomTranslate", max_shift=32)]
+        assert steps.pop(2).type == "SeedTransforms"
+        del steps[2:4]
+        assert cfg.pop("train_pipeline") != plain.pop("train_pipeline")
+    assert cfg.to_dict() == plain.to_dict()

@@ -22,7 +22,7 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook'))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(type='FCNMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 tta_model = dict(type='SegTTAModel')
 tta_pipeline = [
@@ -31,5 +31,5 @@ tta_pipeline = [
         type='TestTimeAug',
         transforms=[[dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.75, 1.0, 1.25)],
                     [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0., 1.)],
-                    [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])
+                    [dict(type='LoadLabels')], [dict(type='PackSegInputs')]])
 ]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist
+from mmengine.utils.dl_utils import set_multi_processing
 from torch import distributed
+
+PATIENCE = 5.0  #: seconds for which the other processes let the first one say what is wrong
 
 
 def set_up_distributed(cfg: Config) -> None:
@@ -31,3 +38,33 @@ def is_first_process() -> bool:
     """Whether this is the first of the launched processes; known before they have joined each other."""
     ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
     return next((int(rank) for rank in ranks if rank), 0) == 0
+
+
+def run_in_first_process(check: Callable[[], None], cfg: Config) -> None:
+    """Run a check that may take long in the first process only; the others wait for it, without a GPU.
+
+    Raises:
+        Exception: in the first process, what the check raises.
+        SystemExit: in the others, if it raises anything.
+    """
+    if cfg.get("launcher", "none") == "none":
+        check()
+        return
+    if not distributed.is_initialized():  # as the Runner does it
+        set_multi_processing(**cfg.env_cfg.get("mp_cfg", {}), distributed=True)
+        init_dist(cfg.launcher, **cfg.env_cfg.get("dist_cfg", {}))
+    group = distributed.new_group(backend="gloo", timeout=timedelta(days=1))
+    error = None
+    if distributed.get_rank() == 0:
+        try:
+            check()
+        except Exception as caught:
+            error = caught
+    failed = torch.tensor(error is not None)
+    distributed.broadcast(failed, src=0, group=group)
+    distributed.destroy_process_group(group)
+    if error:
+        raise error
+    if failed:
+        time.sleep(PATIENCE)  # launchers end all processes when one fails
+        raise SystemExit(1)

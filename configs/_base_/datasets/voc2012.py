@@ -1,8 +1,7 @@
 # PASCAL VOC 2012 as downloaded: train (1,464 images) and val (1,449), whole images at native size, one at a time.
-data_help = ('Download VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/ and run'
-             ' `mkdir -p data && tar xf VOCtrainval_11-May-2012.tar -C data`.')
+data_help = 'Run `python tools/prepare_voc.py data/VOCdevkit --no-sbd` (2 GB to download).'
 data_root = 'data/VOCdevkit/VOC2012'
-load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+load = [dict(type='LoadImageFromFile'), dict(type='LoadLabels', palette='PascalVOCDataset')]
 train_pipeline = [*load, dict(type='PackSegInputs')]
 test_pipeline = train_pipeline
 dataset = dict(

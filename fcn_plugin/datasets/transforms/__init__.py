@@ -1,0 +1,4 @@
+from .load_labels import LoadLabels
+from .random_translate import RandomTranslate
+
+__all__ = ["LoadLabels", "RandomTranslate"]

@@ -1,0 +1,71 @@
+"""A check in the first of two processes."""
+
+import os
+import time
+
+import pytest
+from mmengine.config import Config
+from torch import distributed as torch_distributed
+from utils import PROCESSES, free_port
+
+from fcn_plugin.engine import distributed
+
+LAUNCHED = Config(dict(launcher="pytorch", env_cfg=dict(dist_cfg=dict(backend="nccl"))))
+
+
+def fail() -> None:
+    raise ValueError("found something")
+
+
+def in_process(rank: int, port: int, fails: bool, joined: bool, seconds: float, results) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    calls = []
+    distributed.init_dist = lambda *args, **kwargs: (
+        calls.append((args, kwargs)),
+        torch_distributed.init_process_group("gloo"),
+    )
+    distributed.PATIENCE = 0.5
+    if joined:
+        torch_distributed.init_process_group("gloo")
+    ran = []
+
+    def check() -> None:
+        time.sleep(seconds)
+        ran.append(rank)
+        if fails:
+            fail()
+
+    start, how = time.monotonic(), "ended"
+    try:
+        distributed.run_in_first_process(check, LAUNCHED)
+    except ValueError as error:
+        how = str(error)
+    except SystemExit as error:
+        how = f"exit {error.code}"
+    results.put((rank, how, ran, calls, time.monotonic() - start))
+    torch_distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("joined", [False, True])
+def test_run_in_first_process(fails, joined):
+    """The second one waits, and leaves with an exit code when the first has failed."""
+    results, port = PROCESSES.Queue(), free_port()
+    arguments = (port, fails, joined, 1.0)
+    processes = [PROCESSES.Process(target=in_process, args=(rank, *arguments, results)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    first, second = sorted(results.get(timeout=60) for _ in processes)
+    for process in processes:
+        process.join(timeout=60)
+        assert process.exitcode == 0
+    assert first[1:3] == ("found something" if fails else "ended", [0])
+    assert second[1:3] == ("exit 1" if fails else "ended", [])
+    assert first[3] == second[3] == ([] if joined else [(("pytorch",), dict(backend="nccl"))])
+    assert first[4] >= 1 and second[4] >= (1.4 if fails else 0.9)
+
+
+def test_alone():
+    """Without a launcher, the check is called."""
+    with pytest.raises(ValueError, match="found something"):
+        distributed.run_in_first_process(fail, Config(dict(launcher="none")))
