@@ -7,9 +7,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.pretrained import drop_pretrained
-from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
+from fcn_plugin.engine.data_check import check_samples
+from fcn_plugin.engine.distributed import run_in_first_process
+from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
+from fcn_plugin.engine.pretrained import check_start, drop_pretrained
+from fcn_plugin.engine.tta import enable_tta
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +25,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--show-dir", help="directory for the predictions painted over the images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show each prediction")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
+    parser.add_argument("--no-check", action="store_true", help="do not read all images and labels before testing")
     return parse_arguments(parser)
+
+
+def check(cfg: Config, samples: bool) -> None:
+    """Check the model, its weights and the data, before anything is built or written."""
+    check_geometry(cfg)
+    check_model(cfg)
+    check_data(cfg, ("test_dataloader",))
+    check_start(cfg, cfg.load_from)
+    if samples:
+        check_samples([cfg], ("test_dataloader",))
 
 
 def build_config(args: argparse.Namespace) -> Config:
@@ -31,22 +45,18 @@ def build_config(args: argparse.Namespace) -> Config:
     cfg.load_from = args.checkpoint
     if args.data_root:
         set_data_root(cfg, args.data_root)
-    check_geometry(cfg)
-    check_data(cfg, ("test_dataloader",))
-    if "://" not in args.checkpoint:
-        read_checkpoint(args.checkpoint)
-    drop_pretrained(cfg)
     for hook in cfg.get("custom_hooks", []):
         if hook.type == "WeightHandoverHook":
             hook.earlier_stage = False
+    run_in_first_process(lambda: check(cfg, samples=not args.no_check), cfg)
+    drop_pretrained(cfg)
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
         cfg.visualizer.save_dir = args.show_dir
     if args.out:
         cfg.test_evaluator.output_dir = args.out
     if args.tta:
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(**cfg.tta_model, module=cfg.model)
+        enable_tta(cfg)
     return cfg
 
 

@@ -5,11 +5,12 @@ import sys
 
 from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.distributed import is_first_process
-from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.pretrained import check_pretrained
+from fcn_plugin.engine.data_check import check_samples
+from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
+from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
+from fcn_plugin.engine.pretrained import check_pretrained, check_start
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
-from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,6 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
     parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16, also on the CPU)")
     parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
+    parser.add_argument("--no-check", action="store_true", help="do not read all images and labels before training")
     return parse_arguments(parser)
 
 
@@ -26,8 +28,6 @@ def plan(args: argparse.Namespace) -> list[Stage]:
     """Read the configs, print what will be done, and return the stages to train."""
     cfg = config_of(args)
     stages = plan_stages(cfg, args.cfg_options, args.stage_only)
-    if cfg.get("load_from") and "://" not in cfg.load_from:
-        read_checkpoint(cfg.load_from)
     for stage in stages:
         if args.data_root:
             set_data_root(stage.cfg, args.data_root)
@@ -42,16 +42,27 @@ def plan(args: argparse.Namespace) -> list[Stage]:
     return to_train
 
 
+def check(stages: list[Stage], samples: bool) -> None:
+    """Check the models, weights and data of the stages to train, before anything is built or written."""
+    for stage in stages:
+        check_geometry(stage.cfg)
+        check_model(stage.cfg)
+        check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
+        check_pretrained(stage.cfg)
+        if stage.cfg.get("load_from"):
+            check_start(stage.cfg, stage.cfg.load_from)
+    if samples:
+        check_samples([stage.cfg for stage in stages], ("train_dataloader", "val_dataloader"))
+
+
 def main() -> None:
     """Plan, check, and train what is missing."""
     args = parse_args()
     forbid_unsafe_loading()
     try:
         to_train = plan(args)
-        for stage in to_train:
-            check_geometry(stage.cfg)
-            check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
-            check_pretrained(stage.cfg)
+        if to_train:
+            run_in_first_process(lambda: check(to_train, samples=not args.no_check), to_train[0].cfg)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     try:

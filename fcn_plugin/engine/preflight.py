@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
 
 from ..decode_heads.fcn_skip_head import FCNSkipHead, component_class
 
@@ -34,14 +38,53 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
         FileNotFoundError: naming the path and the command that makes it (``data_help`` of the config).
     """
     for name in dataloaders:
-        dataset = (cfg.get(name) or {}).get("dataset") or {}
-        root = Path(dataset.get("data_root") or "")
-        for path in (*(dataset.get("data_prefix") or {}).values(), dataset.get("ann_file")):
-            if path and not (root / path).exists():
-                raise FileNotFoundError(
-                    f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
-                    + " If it is elsewhere, give its root with --data-root."
-                )
+        for dataset in leaf_datasets((cfg.get(name) or {}).get("dataset") or {}):
+            root = Path(dataset.get("data_root") or "")
+            for path in (*(dataset.get("data_prefix") or {}).values(), dataset.get("ann_file")):
+                if path and not (root / path).exists():
+                    raise FileNotFoundError(
+                        f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
+                        + " If it is elsewhere, give its root with --data-root."
+                    )
+
+
+def leaf_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """The datasets inside the toolbox's wrappers, such as ConcatDataset and RepeatDataset, or the dataset itself."""
+    inner = dataset.get("datasets") or ([dataset["dataset"]] if "dataset" in dataset else [])
+    for part in inner:
+        yield from leaf_datasets(part)
+    if not inner:
+        yield dataset
+
+
+def build_on_meta(cfg: Config) -> EncoderDecoder:
+    """Build the model of a config without its weights, which takes neither memory nor time.
+
+    Raises:
+        ValueError: for settings that do not fit each other, or a component that is not registered.
+    """
+    init_default_scope(cfg.get("default_scope") or "mmseg")
+    try:
+        with torch.device("meta"):
+            return MODELS.build(cfg.model)
+    except (ValueError, TypeError, KeyError) as error:
+        reason = str(error.args[0] if error.args else error).split("\n")[0]
+        raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
+
+
+def check_model(cfg: Config) -> EncoderDecoder | None:
+    """Check that the model of a config can be built.
+
+    Returns:
+        EncoderDecoder | None: the model without weights; None if its backbone computes with them when it is built.
+
+    Raises:
+        ValueError: as :func:`build_on_meta`.
+    """
+    try:
+        return build_on_meta(cfg)
+    except (NotImplementedError, RuntimeError):
+        return None
 
 
 def check_geometry(cfg: Config) -> None:
@@ -70,4 +113,5 @@ def set_data_root(cfg: Config, data_root: str) -> None:
     """Read the data of all dataloaders from another root."""
     for name in DATALOADERS:
         if cfg.get(name):
-            cfg[name].dataset.data_root = data_root
+            for dataset in leaf_datasets(cfg[name].dataset):
+                dataset.data_root = data_root

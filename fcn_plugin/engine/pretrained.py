@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
 from ..decode_heads.fcn_skip_head import component_class
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
 from ..weights.importing import import_weights
 from ..weights.loading import part_weights
-from .distributed import is_first_process
 from .expectations import check_expectations
 from .hooks.weight_handover_hook import check_handover
+from .preflight import build_on_meta, check_model
 
 PARTS = ("backbone", "neck")
 
@@ -37,7 +34,7 @@ def check_pretrained(cfg: Config) -> None:
     for source, parts in sources.items():
         options = " ".join(f"model.{part}.init_cfg.checkpoint=FILE" for part in parts)
         try:
-            meta = read_start(source)["meta"]
+            meta = import_weights(local_file(source))["meta"]
         except (FileNotFoundError, WeightsError) as error:
             raise type(error)(
                 f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
@@ -46,20 +43,19 @@ def check_pretrained(cfg: Config) -> None:
 
 
 def check_start(cfg: Config, source: str) -> None:
-    """Check a checkpoint that a config is to start from or be tested with: that it can be read, and its input.
+    """Check a checkpoint that a config is to start from or be tested with: that it can be read, and that it fits.
 
     Raises:
         FileNotFoundError: if there is no such file.
         WeightsError: for a file that is truncated, unsafe, of no known source, or wants another model or input.
     """
-    check_expectations(read_start(source)["meta"], cfg.model, source)
-
-
-def read_start(source: str) -> dict:
-    """Import weights from a path or URL; of several processes, the first downloads, and the others pass over URLs."""
-    if "://" in source and not is_first_process():
-        return dict(state_dict={}, meta={})
-    return import_weights(local_file(source))
+    checkpoint = import_weights(local_file(source))
+    check_expectations(checkpoint["meta"], cfg.model, source)
+    hook = next((hook for hook in cfg.get("custom_hooks") or [] if hook.type == "WeightHandoverHook"), None)
+    model = check_model(cfg)
+    if hook and model:
+        weights = checkpoint["state_dict"]
+        check_handover(model, weights, hook.get("may_differ", ()), hook.get("earlier_stage", True))
 
 
 def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
@@ -76,9 +72,7 @@ def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
     Raises:
         WeightsError: naming what is missing, unknown or of another shape, or expected otherwise.
     """
-    init_default_scope(cfg.get("default_scope", "mmseg"))
-    with torch.device("meta"):
-        model = MODELS.build(cfg.model)
+    model = build_on_meta(cfg)
     weights = {key: value for key, value in checkpoint["state_dict"].items() if not key.startswith("fc8.")}
     parts = list(dict.fromkeys(key.partition(".")[0] for key in weights))
     if "decode_head" in parts:

@@ -164,8 +164,8 @@ class FCNMetric(IoUMetric):
         if np.count_nonzero(predicted) == 1 < np.count_nonzero(labelled):
             name = self.dataset_meta["classes"][int(predicted.argmax())]
             print_log(
-                f"every pixel was predicted as {name}: the network has not learned yet, or its weights were not loaded or"
-                " want other input (model.data_preprocessor)",
+                f"every pixel was predicted as {name}: the network has not learned yet, or its weights were not loaded,"
+                " or expect other input (model.data_preprocessor)",
                 logger="current",
                 level=logging.WARNING,
             )

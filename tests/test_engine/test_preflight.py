@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from fcn_plugin import config_dir
-from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 
 CONFIGS = sorted(config_dir().glob("*.py"))
@@ -68,7 +68,7 @@ def test_data_root_and_its_files(tmp_path):
     assert {cfg[f"{name}_dataloader"].dataset.data_root for name in ("train", "val", "test")} == {str(tmp_path)}
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         with pytest.raises(
-            FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*Download VOCtrainval.*--data-root"
+            FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*tools/prepare_voc.py.*--data-root"
         ):
             check_data(cfg)
         (tmp_path / folder).mkdir(parents=True)
@@ -77,3 +77,24 @@ def test_data_root_and_its_files(tmp_path):
         check_data(cfg)
     (tmp_path / "ImageSets/Segmentation/val.txt").touch()
     check_data(cfg)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"model.decode_head.in_channels": [5, 6]}, "fcn8s_vgg16_voc.py cannot be built: .*"),
+        (
+            {"model.decode_head.loss_decode.class_weight": [1.0, 2.0]},
+            "must list one weight for each of 21 classes, got 2",
+        ),
+        ({"model.decode_head.sampler": dict(type="PatchPixelSampler", keep_prob=2)}, "keep_prob must be .* got 2"),
+        ({"model.backbone.type": "FCNVVG"}, "FCNVVG is not in the mmseg::model registry"),
+        ({"model.backbone.detph": 16}, "unexpected keyword argument 'detph'"),
+    ],
+)
+def test_model_that_cannot_be_built(options, message):
+    cfg = fcn8s()
+    check_model(cfg)
+    cfg.merge_from_dict(options)
+    with pytest.raises(ValueError, match=message):
+        check_model(cfg)

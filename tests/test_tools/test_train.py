@@ -207,7 +207,7 @@ def wrong_inputs(folder: Path, voc: Path, config: Path, checkpoint: Path, other_
         (folder / "wrong.py").write_text("model = dict(\n")
         return ("wrong.py",), "the config wrong.py is not valid Python: "
     if case == "data":
-        return (config, "--data-root", "nowhere"), "nowhere/JPEGImages, which does not exist. Download"
+        return (config, "--data-root", "nowhere"), "nowhere/JPEGImages, which does not exist. Run `python tools/prepare_voc.py"
     if case == "list":
         return (config, "--cfg-options", "val_dataloader.dataset.ann_file=gone.txt"), f"{voc}/gone.txt, which does not"
     bad = folder / "bad.pth"
@@ -220,13 +220,14 @@ def wrong_inputs(folder: Path, voc: Path, config: Path, checkpoint: Path, other_
     if case.endswith("pretrained"):
         pretrained = dict(_delete_=True, type="Pretrained", checkpoint=str(bad))
         path = tiny_config(folder, voc, **{"model.backbone.init_cfg": pretrained})
-        missing = "pretrained weights of the backbone"
+        missing = f"the pretrained weights of backbone: there is no weight file {bad}"
         return (path,), missing if case == "missing_pretrained" else f"{bad} is truncated, or not"
     if case == "missing_load_from":
-        return (config, "--cfg-options", f"load_from={bad}"), f"there is no checkpoint {bad}"
+        return (config, "--cfg-options", f"load_from={bad}"), f"there is no weight file {bad}"
     if case == "other_classes":
         return (config, "--cfg-options", f"load_from={other_classes}"), "has 7 classes, the config 21"
-    return (config, "--cfg-options", f"load_from={bad}"), f"{bad} is truncated, or not a checkpoint"
+    message = "starts with b" if case == "garbage" else "is truncated, or not a checkpoint"
+    return (config, "--cfg-options", f"load_from={bad}"), f"{bad} {message}"
 
 
 CASES = [
@@ -248,8 +249,7 @@ def test_wrong_input(case, stages, other_classes, voc, tmp_path):
     assert error.startswith("error: ") and message in error
     assert not (tmp_path / "trapped").exists()
     assert not list((tmp_path / "work_dirs").rglob("*.pth"))
-    if case != "other_classes":  # found when the weights are loaded, with the log open
-        assert not (tmp_path / "work_dirs").exists()
+    assert not (tmp_path / "work_dirs").exists()
 
 
 def test_unknown_key(stages, tmp_path):
