@@ -10,8 +10,9 @@ Source: the coordinate maps of Caffe's ``crop`` layer helper, as used by the ref
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 
@@ -22,14 +23,17 @@ class CoordMap:
     Attributes:
         stride: distance between neighbouring cells, in pixels.
         offset: centre of cell 0, in pixels (pixel 0 is the centre of the first pixel).
+        size: side of a cell's receptive field, in pixels; 1 for the image, and where it was not told. Maps that differ
+            in it alone are equal: nothing is aligned by it.
     """
 
     stride: Fraction
     offset: Fraction
+    size: Fraction = field(default=Fraction(1), compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", Fraction(self.stride))
-        object.__setattr__(self, "offset", Fraction(self.offset))
+        for name in ("stride", "offset", "size"):
+            object.__setattr__(self, name, Fraction(getattr(self, name)))
         if self.stride <= 0:
             raise ValueError(f"a feature map needs a positive stride, got {self.stride}")
 
@@ -43,12 +47,21 @@ class CoordMap:
     def conv(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> CoordMap:
         """The map behind a convolution or a pooling: ``x = s * i - p + d * (k - 1) / 2``."""
         centre = Fraction(dilation * (kernel - 1), 2) - padding
-        return CoordMap(self.stride * stride, self.pixel(centre))
+        size = self.size + self.stride * dilation * (kernel - 1)
+        return CoordMap(self.stride * stride, self.pixel(centre), size)
 
     def deconv(self, kernel: int, stride: int, padding: int = 0) -> CoordMap:
         """The map behind a transposed convolution: ``i = (o + p - (k - 1) / 2) / s``."""
         centre = (padding - Fraction(kernel - 1, 2)) / stride
-        return CoordMap(self.stride / stride, self.pixel(centre))
+        size = self.size + self.stride * (math.ceil(Fraction(kernel, stride)) - 1)
+        return CoordMap(self.stride / stride, self.pixel(centre), size)
+
+    def cells_inside(self, size: int, padding: int = 0) -> range:
+        """Cells whose receptive field lies in ``size`` pixels of an image, and ``padding`` more on either side."""
+        half = (self.size - 1) / 2
+        first, last = half - padding, size - 1 + padding - half
+        start = max(0, math.ceil((first - self.offset) / self.stride))
+        return range(start, max(start, math.floor((last - self.offset) / self.stride) + 1))
 
     def cells_before(self, other: CoordMap) -> Fraction:
         """How many cells of this map lie before cell 0 of ``other``, a map of the same stride (may be negative)."""
@@ -92,7 +105,18 @@ def upsample_step(source: CoordMap, target: CoordMap) -> UpsampleStep:
             f"cannot upsample a map {source} onto {target}: their strides must be an integer factor of 2 or more apart;"
             " list the feature maps from fine to coarse"
         )
-    factor = int(factor)
+    return bilinear_step(source, target)
+
+
+def bilinear_step(source: CoordMap, target: CoordMap) -> UpsampleStep:
+    """As :func:`upsample_step`, also for maps of the same stride: factor 1.
+
+    The kernel is then 1, which changes nothing, or 2, the mean of neighbours half a cell away on either side.
+
+    Raises:
+        ValueError: if no bilinear kernel aligns the grids.
+    """
+    factor = int(source.stride / target.stride)
     for kernel in (2 * factor, 2 * factor - 1):
         upsampled = source.deconv(kernel, factor)
         before = upsampled.cells_before(target)

@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from fcn_plugin.backbones import FCNVGG
-from fcn_plugin.geometry import IMAGE, CoordMap, skip_steps, upsample_step
+from fcn_plugin.geometry import IMAGE, CoordMap, bilinear_step, skip_steps, upsample_step
 from fcn_plugin.necks import FCConvNeck
 
 
@@ -86,3 +86,42 @@ def test_wrong_strides():
         CoordMap(0, 0)
     with pytest.raises(ValueError, match="different strides"):
         CoordMap(8, 0).cells_before(CoordMap(16, 0))
+
+
+def test_receptive_fields():
+    """VGG16's is the 404 pixels of the paper's table 1, whatever the padding."""
+    assert [m.size for m in trunk_maps()] == [44, 100, 404] == [m.size for m in trunk_maps(1, fc6_padding="same")]
+    assert IMAGE.conv(3).conv(2, 2).conv(3, dilation=2).size == 1 + 2 + 1 + 2 * 4
+    # a transposed convolution of kernel 2s sees two cells at most, one of kernel s or less one
+    score = IMAGE.conv(5, 4)
+    assert [score.deconv(kernel, 4).size for kernel in (1, 4, 5, 7, 8, 9)] == [5, 5, 9, 9, 9, 13]
+
+
+def test_maps_are_equal_without_their_receptive_fields():
+    """Declared by stride and offset alone, a map is the same as when it is computed."""
+    *_, fc7 = trunk_maps()
+    told = CoordMap(32, Fraction(25, 2))
+    assert told == fc7 and hash(told) == hash(fc7) and (told.size, fc7.size) == (1, 404)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3])
+@pytest.mark.parametrize("size", [1, 4, 7, 8, 15])
+def test_cells_inside(padding, size):
+    """Against a count of the pixels that each cell sees."""
+    coord_map = IMAGE.conv(3, 1, padding).conv(4, 2, 1)
+    inside = []
+    for cell in range(20):
+        seen = [2 * cell - 1 + i - padding + j for i in range(4) for j in range(3)]
+        if min(seen) >= -padding and max(seen) < size + padding:
+            inside.append(cell)
+    assert list(coord_map.cells_inside(size, padding)) == inside
+
+
+@pytest.mark.parametrize(
+    "offset, kernel, crop, missing", [(0, 1, 0, 0), (-3, 1, 3, 0), (2, 1, 0, 2), (Fraction(-7, 2), 2, 4, 0)]
+)
+def test_bilinear_step_between_maps_of_one_stride(offset, kernel, crop, missing):
+    step = bilinear_step(CoordMap(1, offset), IMAGE)
+    assert (step.factor, step.kernel, step.crop_upsampled, step.crop_target) == (1, kernel, crop, missing)
+    with pytest.raises(ValueError, match="factor of 2 or more"):
+        upsample_step(CoordMap(1, offset), IMAGE)

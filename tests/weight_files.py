@@ -1,7 +1,7 @@
 """Small weight files in the formats of the published ones, written here independently of their readers.
 
-The network is a narrow VGG or CaffeNet; ``reference_weights`` gives its tensors under the reference's layer names, and
-each ``write_*`` stores them in one format.
+The network is a narrow VGG, CaffeNet or GoogLeNet; ``reference_weights`` gives VGG's tensors under the reference's
+layer names, and each ``write_*`` stores them in one format.
 """
 
 from __future__ import annotations
@@ -12,12 +12,25 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from utils import FC7, POOL3, POOL4, POOL5
+from utils import FC7, POOL3, POOL4, POOL5, WIDTH
 
 #: Convolutions in the five stages, and channels of each stage: FCNVGG at ``utils.WIDTH``.
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 CHANNELS = (3, 6, POOL3, POOL4, POOL5)
 FC, CLASSES = FC7, 10
+#: Convolutions of an inception module, and their channels in each module of GoogLeNet.
+BRANCHES = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
+INCEPTIONS = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
 
 
 def conv_names(depth: int) -> list[str]:
@@ -57,6 +70,26 @@ def fcn_weights(skips: Iterable[int], classes: int = 21) -> dict[str, Tensor]:
         line = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
         tensors[f"{name}.weight"] = torch.eye(classes)[..., None, None] * torch.outer(line, line)
     return tensors
+
+
+def googlenet_weights() -> dict[str, Tensor]:
+    """GoogLeNet at ``utils.WIDTH`` as in bvlc_googlenet, with the three classifiers of its training."""
+    random = torch.Generator().manual_seed(3)
+    first, inputs = max(1, round(64 * WIDTH)), max(1, round(192 * WIDTH))
+    shapes = {"conv1/7x7_s2": (first, 3, 7, 7), "conv2/3x3_reduce": (first, first, 1, 1)}
+    shapes["conv2/3x3"] = (inputs, first, 3, 3)
+    for name, channels in INCEPTIONS.items():
+        numbers = dict(zip(BRANCHES, (max(1, round(number * WIDTH)) for number in channels)))
+        for branch, number in numbers.items():
+            kernel = 1 if branch not in ("3x3", "5x5") else int(branch[0])
+            shapes[f"inception_{name}/{branch}"] = (number, numbers.get(f"{branch}_reduce", inputs), kernel, kernel)
+        inputs = sum(numbers[branch] for branch in ("1x1", "3x3", "5x5", "pool_proj"))
+    for number in (1, 2):
+        shapes |= {f"loss{number}/conv": (5, 20, 1, 1), f"loss{number}/fc": (FC, 5 * 16)}
+        shapes[f"loss{number}/classifier"] = (CLASSES, FC)
+    shapes["loss3/classifier"] = (CLASSES, inputs)
+    tensors = {f"{name}.weight": torch.randn(shape, generator=random) for name, shape in shapes.items()}
+    return tensors | {f"{name}.bias": torch.randn(shape[0], generator=random) for name, shape in shapes.items()}
 
 
 def flattened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

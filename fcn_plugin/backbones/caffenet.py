@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..features import ImageFeatures
 from ..geometry import IMAGE, CoordMap
+from ..layers import ResponseNorm
 from ..weights.loading import load_part
 
 
@@ -24,17 +25,6 @@ class ConvSpec(NamedTuple):
     stride: int = 1
     padding: int | None = None
     groups: int = 1
-
-
-class ResponseNorm(nn.LocalResponseNorm):
-    """Local response normalisation across channels, in float32 at least.
-
-    With Caffe's input range, activations reach hundreds: in float16 their squares would be infinite.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Divide each value by ``(k + alpha / size * sum of squares over size channels) ** beta``."""
-        return super().forward(x.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
 
 
 @MODELS.register_module()

@@ -1,3 +1,4 @@
 from .bilinear_upsample import BilinearUpsample, bilinear_kernel
+from .response_norm import ResponseNorm
 
-__all__ = ["BilinearUpsample", "bilinear_kernel"]
+__all__ = ["BilinearUpsample", "ResponseNorm", "bilinear_kernel"]

@@ -1,9 +1,10 @@
-"""Caffe's ``.caffemodel``: ImageNet's VGG and CaffeNet, and the reference's own FCN releases."""
+"""Caffe's ``.caffemodel``: ImageNet's VGG, CaffeNet and GoogLeNet, and the reference's own FCN releases."""
 
 from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -107,18 +108,26 @@ def _tensor(blob: object, where: str) -> Tensor:
     return torch.from_numpy(values.copy()).reshape(shape)
 
 
+#: Layers that the networks here do not have: the at-once release's scales, GoogLeNet's auxiliary classifiers.
+LEFT_OUT = re.compile(r"scale_pool\d\.\w+|loss[12]/(conv|fc|classifier)\.\w+")
+
+
 class CaffeModel(WeightSource):
-    """Caffe's layer names are the reference's; BGR input. The at-once release has layers that scale the skips."""
+    """Caffe's layer names are the reference's; BGR input. The at-once release has layers that scale the skips.
+
+    GoogLeNet's have slashes: ``inception_3a/1x1`` becomes ``inception_3a.1x1``, ``conv1/7x7_s2`` ``conv1_7x7_s2``, and
+    its last classifier, ``loss3/classifier``, fc8.
+    """
 
     name = "Caffe"
 
     def recognises(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether every name is a layer of the reference, or a scale of its at-once release."""
-        return all(is_reference_name(key) or key.startswith("scale_pool") for key in tensors)
+        """Whether every name is a layer of the reference, or of one that is left out here."""
+        return all(LEFT_OUT.fullmatch(key) or is_reference_name(_without_slash(key)) for key in tensors)
 
     def reference_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights as they are, without the skips' scales."""
-        return {key: tensor for key, tensor in tensors.items() if not key.startswith("scale_pool")}
+        """The weights as they are, without slashes, the skips' scales and auxiliary classifiers."""
+        return {_without_slash(key): tensor for key, tensor in tensors.items() if not LEFT_OUT.fullmatch(key)}
 
     def meta(self, tensors: Mapping[str, Tensor], checksums: Mapping[str, str]) -> dict:
         """See :meth:`WeightSource.meta`; the scales are 1 for a skip without a layer for it.
@@ -134,3 +143,8 @@ class CaffeModel(WeightSource):
                 raise WeightsError(f"scale_{skip} has {len(values)} different values ({some(list(map(str, values)))})")
             scales.append(float(f"{values.item():.6g}"))
         return dict(preprocessing=dict(CAFFE), **(dict(skip_scales=scales) if "score_fr.weight" in tensors else {}))
+
+
+def _without_slash(key: str) -> str:
+    key = re.sub(r"^loss3/classifier\.", "fc8.", key)
+    return re.sub(r"^(inception_\d\w)/", r"\1.", key).replace("/", "_")

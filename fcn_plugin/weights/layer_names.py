@@ -10,10 +10,12 @@ from torch import Tensor
 
 from .checkpoint import WeightsError
 
+#: Convolutions of GoogLeNet; the slash of the reference is a dot inside an inception module, an underscore elsewhere.
+GOOGLENET = r"conv1_7x7_s2|conv2_3x3(_reduce)?|inception_(3[ab]|4[a-e]|5[ab])\.(1x1|(3x3|5x5)(_reduce)?|pool_proj)"
 #: Layer names of the reference by the part of the segmentor that has them. fc8 scores a classifier's 1000 classes and
 #: belongs to no part.
 PARTS = {
-    "backbone": re.compile(r"(conv|bn)\d(_\d)?"),
+    "backbone": re.compile(rf"(conv|bn)\d(_\d)?|{GOOGLENET}"),
     "neck": re.compile(r"fc[67]"),
     "decode_head": re.compile(r"score_(fr|pool\d)|upscore\d*|upscore_pool\d"),
     "": re.compile(r"fc8"),
@@ -27,8 +29,8 @@ def part_of(layer: str) -> str | None:
 
 def is_reference_name(key: str) -> bool:
     """Whether a key is a reference layer and a parameter, such as ``conv1_1.weight``."""
-    layer, _, parameter = key.partition(".")
-    return bool(parameter) and "." not in parameter and part_of(layer) is not None
+    layer, _, parameter = key.rpartition(".")
+    return bool(parameter) and part_of(layer) is not None
 
 
 def is_canonical(key: str) -> bool:
@@ -49,12 +51,12 @@ def canonical(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if unknown:
         raise WeightsError(
             f"the layers {some(sorted({key.rpartition('.')[0] or key for key in unknown}))} are not those of VGG,"
-            " CaffeNet or an FCN on them"
+            " CaffeNet, GoogLeNet or an FCN on them"
         )
     channels = last_channels(tensors)
     renamed = {}
     for key, tensor in tensors.items():
-        layer = key.partition(".")[0]
+        layer = key.rpartition(".")[0]
         if layer in ("fc6", "fc7", "fc8") and tensor.ndim == 2:
             tensor = as_convolution(key, tensor, channels if layer == "fc6" else tensor.shape[1])
         part = part_of(layer)
@@ -83,18 +85,23 @@ def last_channels(tensors: Mapping[str, Tensor]) -> int | None:
 
 
 def architecture(state_dict: Mapping[str, Tensor]) -> str:
-    """Name of the network whose convolutions are in canonical weights: ``vgg16``, ``vgg16_bn``, ``caffenet``.
+    """Name of the network of canonical weights: ``vgg16``, ``vgg16_bn``, ``caffenet``, ``googlenet``.
 
     Raises:
         WeightsError: for any other number of convolutions.
     """
-    convs = [key.split(".")[1] for key in state_dict if re.fullmatch(r"backbone\.conv\d(_\d)?\.weight", key)]
+    pattern = re.compile(rf"backbone\.(conv\d(_\d)?|{GOOGLENET})\.weight")
+    convs = [match[1] for key in state_dict if (match := pattern.fullmatch(key))]
     norm = "_bn" if any(key.startswith("backbone.bn") for key in state_dict) else ""
     if sorted(convs) == [f"conv{i}" for i in range(1, 6)]:
         return "caffenet"
+    if len(convs) == 57 and all(re.fullmatch(GOOGLENET, conv) for conv in convs):
+        return "googlenet"
     depths = {8: 11, 10: 13, 13: 16, 16: 19}
-    if len(convs) not in depths or not all("_" in conv for conv in convs):
-        raise WeightsError(f"{len(convs)} convolutions ({some(convs)}) are those of no VGG 11, 13, 16, 19 or CaffeNet")
+    if len(convs) not in depths or not all(re.fullmatch(r"conv\d_\d", conv) for conv in convs):
+        raise WeightsError(
+            f"{len(convs)} convolutions ({some(convs)}) are those of no VGG 11, 13, 16, 19, CaffeNet or GoogLeNet"
+        )
     return f"vgg{depths[len(convs)]}{norm}"
 
 

@@ -95,7 +95,8 @@ def fold_preprocessing(state_dict: dict[str, Tensor], preprocessing: Mapping) ->
     Raises:
         WeightsError: if there is no first convolution, or it does not take the channels of the preprocessing.
     """
-    key = next((key for key in ("backbone.conv1_1.weight", "backbone.conv1.weight") if key in state_dict), None)
+    names = ("conv1_1", "conv1", "conv1_7x7_s2")
+    key = next((key for name in names if (key := f"backbone.{name}.weight") in state_dict), None)
     old = preprocessing_of(preprocessing)
     if key is None or state_dict[key].shape[1] != len(old["std"]):
         raise WeightsError(

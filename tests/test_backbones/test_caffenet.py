@@ -9,9 +9,9 @@ from mmseg.registry import MODELS
 
 from fcn_plugin import config_dir
 from fcn_plugin.backbones import FCNVGG, CaffeNet
-from fcn_plugin.backbones.caffenet import ResponseNorm
 from fcn_plugin.decode_heads import FCN8sHead, FCN32sHead
 from fcn_plugin.geometry import skip_steps
+from fcn_plugin.layers import ResponseNorm
 from fcn_plugin.necks import FCConvNeck
 
 

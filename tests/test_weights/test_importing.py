@@ -8,7 +8,7 @@ import torch
 import weight_files as files
 from utils import WIDTH
 
-from fcn_plugin.backbones import FCNVGG
+from fcn_plugin.backbones import FCNVGG, GoogLeNet
 from fcn_plugin.necks import FCConvNeck
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.importing import file_checksums, import_weights, save_weights, set_preprocessing
@@ -135,6 +135,52 @@ def test_caffenet(tmp_path, generation):
     tensors |= {f"{name}.bias": torch.randn(shape[0]) for name, shape in shapes.items()}
     files.write_caffemodel(tmp_path / "net", files.flattened(tensors), generation)
     assert_imported(tmp_path / "net", tensors, "caffenet", "Caffe")
+
+
+@pytest.mark.parametrize("generation", ["new", "old", "oldest"])
+def test_googlenet(tmp_path, generation):
+    """bvlc_googlenet, whose names have slashes; its auxiliary classifiers are left out."""
+    pytest.importorskip("google.protobuf")
+    tensors = files.googlenet_weights()
+    path = tmp_path / "bvlc_googlenet.caffemodel"
+    files.write_caffemodel(path, tensors, generation)
+    checkpoint = import_weights(path)
+    found = dict(checkpoint["state_dict"])
+    assert checkpoint["meta"]["architecture"] == "googlenet" and checkpoint["meta"]["preprocessing"] == CAFFE
+    assert checkpoint["meta"]["source"]["format"] == "Caffe" and "skip_scales" not in checkpoint["meta"]
+    for name, original in (
+        ("backbone.conv1_7x7_s2.weight", "conv1/7x7_s2.weight"),
+        ("backbone.conv2_3x3_reduce.bias", "conv2/3x3_reduce.bias"),
+        ("backbone.inception_3a.1x1.weight", "inception_3a/1x1.weight"),
+        ("backbone.inception_4e.5x5_reduce.weight", "inception_4e/5x5_reduce.weight"),
+        ("backbone.inception_5b.pool_proj.bias", "inception_5b/pool_proj.bias"),
+        ("fc8.bias", "loss3/classifier.bias"),
+    ):
+        assert torch.equal(found[name], tensors[original]), name
+    assert torch.equal(found["fc8.weight"], tensors["loss3/classifier.weight"][..., None, None])
+
+    net = GoogLeNet(width=WIDTH, init_cfg=dict(type="Pretrained", checkpoint=str(path)))
+    net.init_weights()
+    own = net.state_dict()
+    assert len(own) == 2 * 57
+    assert {f"backbone.{key}" for key in own} | {"fc8.weight", "fc8.bias"} == found.keys()
+    for key, value in own.items():
+        layer, _, parameter = key.rpartition(".")
+        layer = layer.replace(".", "/") if "inception" in layer else layer.replace("_", "/", 1)
+        assert torch.equal(value, tensors[f"{layer}.{parameter}"]), key
+
+
+def test_googlenet_of_other_layers(tmp_path):
+    pytest.importorskip("google.protobuf")
+    tensors = files.googlenet_weights()
+    path = tmp_path / "net.caffemodel"
+    files.write_caffemodel(path, {key: value for key, value in tensors.items() if "5b/3x3." not in key})
+    with pytest.raises(WeightsError, match="56 convolutions .* of no VGG 11, 13, 16, 19, CaffeNet or GoogLeNet"):
+        import_weights(path)
+    for name in ("inception_6a/1x1", "inception_3a/7x7", "loss4/classifier", "conv1/7x7"):
+        files.write_caffemodel(path, {**tensors, f"{name}.weight": torch.zeros(1, 1, 1, 1)})
+        with pytest.raises(WeightsError, match="expected the names of Caffe"):
+            import_weights(path)
 
 
 @pytest.mark.parametrize("skips, scales", [((), []), ((4,), [1]), ((4, 3), [1, 1]), ((4, 3), [1e-4, 1e-2])])

@@ -98,11 +98,12 @@ def test_folding_changes_no_output(padding, old):
     assert scale > 0.01 and (outputs[0] - outputs[1]).abs().max() <= 1e-4 * scale
 
 
-def test_folding_by_hand():
+@pytest.mark.parametrize("first", ["conv1_1", "conv1", "conv1_7x7_s2"])
+def test_folding_by_hand(first):
     """One weight per channel: red / 50, green / 40, blue / 20, and the channels turned round."""
-    weights = {"backbone.conv1_1.weight": torch.tensor([100.0, 80.0, 60.0]).reshape(1, 3, 1, 1)}
+    weights = {f"backbone.{first}.weight": torch.tensor([100.0, 80.0, 60.0]).reshape(1, 3, 1, 1)}
     folded, new = fold_preprocessing(weights, dict(bgr_to_rgb=True, mean=[1.0, 2.0, 3.0], std=[50.0, 40.0, 20.0]))
-    assert folded["backbone.conv1_1.weight"].flatten().tolist() == [3.0, 2.0, 2.0]
+    assert folded[f"backbone.{first}.weight"].flatten().tolist() == [3.0, 2.0, 2.0]
     assert new == dict(bgr_to_rgb=False, mean=[3.0, 2.0, 1.0], std=[1.0, 1.0, 1.0])
 
 

@@ -1,0 +1,46 @@
+"""The most memory that a computation needs at a time."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class PeakMemory(TorchDispatchMode):
+    """While entered, the peak of what all tensors made since then take together, on any device.
+
+    It counts the same on a CPU as on a GPU: tensors, each memory once, until it is freed. The scratch memory of
+    convolutions is not in it, nor what a caching allocator keeps.
+
+    Attributes:
+        peak (int): bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self.current = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """Call ``func`` and count what it makes."""
+        result = func(*args, **(kwargs or {}))
+        made, given = _storages(result), _storages((args, kwargs))
+        for key in made.keys() - given.keys():
+            size = made[key].nbytes()
+            self.current += size
+            weakref.finalize(made[key], self._forget, size)
+        self.peak = max(self.peak, self.current)
+        return result
+
+    def _forget(self, size: int) -> None:
+        self.current -= size
+
+
+def _storages(values: Any) -> dict[int, torch.UntypedStorage]:
+    """The memories of all tensors in nested containers, by their addresses."""
+    storages = (value.untyped_storage() for value in tree_leaves(values) if isinstance(value, Tensor))
+    return {storage._cdata: storage for storage in storages}
