@@ -18,7 +18,7 @@ else:
     # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
-from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, samplers
+from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, samplers, segmentors
 from .paths import config_dir, tools_dir
 from .version import __version__
 
@@ -33,5 +33,6 @@ __all__ = [
     "losses",
     "necks",
     "samplers",
+    "segmentors",
     "tools_dir",
 ]

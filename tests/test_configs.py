@@ -1,13 +1,17 @@
 from pathlib import Path
 
 import pytest
-import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, TRANSFORMS
+from torch.nn.modules.batchnorm import _BatchNorm
+from utils import shipped_config
 
 from fcn_plugin import config_dir
+from fcn_plugin.backbone_geometry import trunk_maps
+from fcn_plugin.segmentors import AlignedEncoderDecoder
+from fcn_plugin.trunk import build_without_values
 
 LEAVES = sorted(config_dir().glob("*.py"))
 NAMES = {path.stem for path in LEAVES}
@@ -18,23 +22,22 @@ def test_the_promised_configs_are_there():
     promised |= {"fcn8s-atonce_vgg16_voc", "fcn8s-atonce_vgg16_sbd"}
     cvpr = ("32s", "16s", "8s", "32s-fixed", "32s-patchwise", "32s-balanced", "32s-augmented")
     promised |= {f"fcn{variant}_vgg16_cvpr_sbd" for variant in cvpr}
-    assert NAMES >= promised
+    others = ["fcn8s_r50", "fcn8s_mobilenetv2", "fcn8s_swin-t", "fcn8s_convnext-t", "fcn8s_vgg16-bn", "fcn4s_hrnet-w18"]
+    promised |= {f"{name}_camvid" for name in others}
+    assert NAMES >= promised | {"fcn32s_caffenet_cvpr_sbd", "fcn32s_googlenet_cvpr_sbd"}
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
 def test_config_builds(path):
-    cfg = Config.fromfile(path)
+    cfg = shipped_config(path)
     init_default_scope("mmseg")
-    with torch.device("meta"):
-        model = MODELS.build(cfg.model)
+    model = build_without_values(cfg.model)
     model.train()
     head = model.decode_head
-    assert head.feature_maps == tuple(
-        model.neck.coord_maps(model.backbone.coord_maps_out, model.neck.fc6.kernel_size[0], model.neck.fc6.padding[0])[
-            i
-        ]
-        for i in head.in_index
-    )
+    maps = trunk_maps(cfg.model.backbone, cfg.model.get("neck"))
+    assert head.feature_maps == tuple(maps[i] for i in head.in_index)
+    if type(model) is AlignedEncoderDecoder:
+        assert len(maps) == len(head.in_index)  # a map that the head does not use would have idle parameters
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         pipeline = cfg[name].dataset.pipeline
         assert len(Compose([TRANSFORMS.build(step) for step in pipeline]).transforms) == len(pipeline) >= 3
@@ -57,10 +60,10 @@ def test_leaf_is_short_and_says_what_it_is(path):
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
 def test_stages_lead_from_32s_to_8s(path):
-    cfg = Config.fromfile(path)
+    cfg = shipped_config(path)
     stem, order = path.stem, ["fcn32s", "fcn16s", "fcn8s"]
     kind = stem.split("_")[0].split("-")[0]
-    if "atonce" in stem or kind == "fcn32s":
+    if "atonce" in stem or kind == "fcn32s" or stem.split("_")[1] != "vgg16":  # other backbones have norm layers
         assert "earlier_stage" not in cfg
     else:
         earlier = order[order.index(kind) - 1]
@@ -138,3 +141,17 @@ def test_variants_of_the_cvpr_recipe(variant):
         del steps[2:4]
         assert cfg.pop("train_pipeline") != plain.pop("train_pipeline")
     assert cfg.to_dict() == plain.to_dict()
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if "vgg16_" not in path.stem], ids=lambda path: path.stem)
+def test_backbones_with_batch_norm_keep_its_statistics(path):
+    """One image at a time has none of its own that are worth keeping."""
+    cfg = shipped_config(path)
+    if cfg.train_dataloader.batch_size > 1:
+        return
+    init_default_scope("mmseg")
+    backbone = build_without_values(cfg.model).backbone
+    backbone.train()
+    norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
+    assert all(not norm.training and norm.weight.requires_grad for norm in norms)
+    assert bool(norms) == any(name in path.stem for name in ("r50", "mobilenet", "hrnet", "-bn"))

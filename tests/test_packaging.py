@@ -14,16 +14,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BUILD_ALL = """
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-import torch, fcn_plugin
+import fcn_plugin
+from fcn_plugin.trunk import build_without_values
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 assert Path(fcn_plugin.__file__).is_relative_to(sys.prefix), fcn_plugin.__file__
 init_default_scope("mmseg")
 for path in sorted(fcn_plugin.config_dir().glob("*.py")):
-    with torch.device("meta"):
-        MODELS.build(Config.fromfile(path).model)
+    if find_spec("mmpretrain") or "mmpretrain" not in path.read_text():
+        build_without_values(Config.fromfile(path).model)
     print(path.stem)
 assert (fcn_plugin.tools_dir() / "train.py").is_file()
 """

@@ -201,18 +201,38 @@ def test_classes_and_ignored_pixels_in_the_loss():
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, one.gt_sem_seg.data[:, :, :20]))
 
 
-@pytest.mark.parametrize("head", ["FCNHead", "PSPHead", "ASPPHead"])
-def test_backbone_under_heads_of_the_toolbox(head):
+@pytest.mark.parametrize(
+    "head",
+    [
+        dict(type="FCNHead"),
+        dict(type="PSPHead", pool_scales=(1, 2)),
+        dict(type="ASPPHead", dilations=(1, 2)),
+        dict(type="DepthwiseSeparableASPPHead", dilations=(1, 2), c1_in_channels=6, c1_channels=2),
+        dict(type="UPerHead", in_channels=[6, 13, 26, 26], in_index=[0, 1, 2, 3], pool_scales=(1, 2)),
+    ],
+    ids=lambda head: head["type"],
+)
+@pytest.mark.parametrize("norm_cfg", [None, dict(type="BN")], ids=["plain", "BN"])
+def test_backbone_under_heads_of_the_toolbox(head, norm_cfg):
     init_default_scope("mmseg")
-    extra = dict(dilations=(1, 2)) if head == "ASPPHead" else {}
+    torch.manual_seed(0)
+    head = {"in_channels": 26, "channels": 4, "num_classes": 3, "in_index": -1, **head}
+    finest = 1 if head["type"] in ("UPerHead", "DepthwiseSeparableASPPHead") else 4
     model = MODELS.build(
         dict(
             type="EncoderDecoder",
-            backbone=dict(type="FCNVGG", padding=1, width=0.05),
-            decode_head=dict(type=head, in_channels=26, channels=4, num_classes=3, in_index=-1, **extra),
-            test_cfg=dict(mode="whole"),
+            backbone=dict(type="FCNVGG", padding=1, width=0.05, norm_cfg=norm_cfg, out_indices=tuple(range(finest, 5))),
+            decode_head=head,
+            test_cfg=ConfigDict(mode="whole"),
         )
     ).train()
-    losses = model(torch.randn(2, 3, 64, 64), [sample(64, 64), sample(64, 64)], mode="loss")
+    losses = model(torch.randn(2, 3, 66, 97), [sample(66, 97), sample(66, 97)], mode="loss")
     losses["decode.loss_ce"].backward()
+    assert torch.isfinite(losses["decode.loss_ce"])
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
     assert model.backbone.conv1_1.weight.grad.abs().sum() > 0
+    model.eval()
+    with torch.no_grad():
+        for height, width in [(66, 97), (64, 33)]:
+            (predicted,) = model(torch.randn(1, 3, height, width), [sample(height, width)], mode="predict")
+            assert predicted.seg_logits.data.shape == (3, height, width)

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.data_check import check_samples
 from fcn_plugin.engine.distributed import run_in_first_process
-from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_start, drop_pretrained
 from fcn_plugin.engine.tta import enable_tta
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
@@ -32,7 +32,6 @@ def parse_args() -> argparse.Namespace:
 def check(cfg: Config, samples: bool) -> None:
     """Check the model, its weights and the data, before anything is built or written."""
     check_geometry(cfg)
-    check_model(cfg)
     check_data(cfg, ("test_dataloader",))
     check_start(cfg, cfg.load_from)
     if samples:

@@ -7,7 +7,7 @@ from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
 from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.data_check import check_samples
 from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
-from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_pretrained, check_start
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
@@ -46,7 +46,6 @@ def check(stages: list[Stage], samples: bool) -> None:
     """Check the models, weights and data of the stages to train, before anything is built or written."""
     for stage in stages:
         check_geometry(stage.cfg)
-        check_model(stage.cfg)
         check_data(stage.cfg, ("train_dataloader", "val_dataloader"))
         check_pretrained(stage.cfg)
         if stage.cfg.get("load_from"):

@@ -8,15 +8,14 @@ import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ..backbone_geometry import component_class, trunk_maps
 from ..features import ImageFeatures
 from ..geometry import CoordMap, UpsampleStep, skip_steps
 from ..layers import BilinearUpsample
 
-
-def component_class(name: str | type) -> type | None:
-    """The class that a config's ``type`` means, None if nothing of that name is registered."""
-    return name if isinstance(name, type) else MODELS.get(name)
+__all__ = ["FCN8sHead", "FCN16sHead", "FCN32sHead", "FCNSkipHead", "component_class"]
 
 
 @MODELS.register_module()
@@ -32,13 +31,16 @@ class FCNSkipHead(BaseDecodeHead):
         geometry (dict | Sequence[dict]): where the maps handed to the head lie. Either the configs of the trunk,
             ``dict(backbone=dict(type='FCNVGG', ...), neck=dict(type='FCConvNeck', ...))``, the same as the model's; or
             for each used map, fine to coarse, ``dict(stride=..., offset=...)`` in pixels (see :mod:`geometry`).
-            Defaults to the reference's VGG16 with padding=100.
+            :class:`AlignedEncoderDecoder` fills it in; otherwise, it defaults to the reference VGG16 with padding=100.
         num_classes (int): number of classes.
         in_index (Sequence[int], optional): which of the maps to use, fine to coarse. Defaults to the last ones.
         skip_scales (Sequence[float], optional): constants on the skips, fine to coarse, such as (1e-4, 1e-2) for
             training at once. Defaults to 1.
         learnable_upsampling (bool): train the upsampling between the fusions. Defaults to False, fixed bilinear.
         learnable_last_upsampling (bool): train the last upsampling as well. Defaults to False.
+        border (str): what the scores are beyond the edge of their maps: 'zeros', to which they fade within a cell, as
+            in the reference; or 'replicate', the scores at the edge. A map of a ResNet has its last cell up to a
+            stride before the image's end, where zeros leave little of its scores. Defaults to 'zeros'.
         **kwargs: ``loss_decode`` (any loss of the toolbox; by default :class:`PixelCrossEntropyLoss`),
             ``ignore_index``, ``sampler``, ``out_channels``, ``threshold``, ``align_corners`` and ``init_cfg`` of
             :class:`mmseg.models.decode_heads.decode_head.BaseDecodeHead`.
@@ -65,10 +67,11 @@ class FCNSkipHead(BaseDecodeHead):
         skip_scales: Sequence[float] | None = None,
         learnable_upsampling: bool = False,
         learnable_last_upsampling: bool = False,
+        border: str = "zeros",
         **kwargs,
     ) -> None:
         in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
-        in_index = list(range(-len(in_channels), 0)) if in_index is None else list(in_index)
+        in_index = self.used_maps(in_channels, in_index)
         skip_scales = [1.0] * (len(in_channels) - 1) if skip_scales is None else list(skip_scales)
         if self.num_maps not in (None, len(in_channels)):
             raise ValueError(
@@ -79,6 +82,8 @@ class FCNSkipHead(BaseDecodeHead):
                 f"in_channels={in_channels} needs as many in_index, got {in_index}, and one skip scale fewer,"
                 f" got {skip_scales}"
             )
+        if border not in ("zeros", "replicate"):
+            raise ValueError(f"border must be 'zeros' or 'replicate', got {border!r}")
         for name in ("input_transform", "dropout_ratio", "channels", "conv_cfg", "norm_cfg", "act_cfg"):
             if name in kwargs:
                 raise TypeError(f"{type(self).__name__} has no {name}: its only layers are scores and upsampling")
@@ -97,6 +102,7 @@ class FCNSkipHead(BaseDecodeHead):
         self.feature_maps = self.maps_of(geometry, in_index)
         self.steps = skip_steps(self.feature_maps)
         self.skip_scales = skip_scales
+        self.border = border
         self.score_names, self.upscore_names = self.layer_names(self.feature_maps)
 
         for name, channels in zip(self.score_names, reversed(in_channels)):
@@ -119,6 +125,12 @@ class FCNSkipHead(BaseDecodeHead):
                 )
 
     @staticmethod
+    def used_maps(in_channels: int | Sequence[int], in_index: Sequence[int] | None = None) -> list[int]:
+        """The maps that a head of these arguments uses: ``in_index``, by default the last ones."""
+        count = 1 if isinstance(in_channels, int) else len(in_channels)
+        return list(range(-count, 0) if in_index is None else in_index)
+
+    @staticmethod
     def maps_of(geometry: dict | Sequence[dict] | None, in_index: Sequence[int]) -> tuple[CoordMap, ...]:
         """The maps at ``in_index``, fine to coarse, from either form of the ``geometry`` argument.
 
@@ -131,21 +143,9 @@ class FCNSkipHead(BaseDecodeHead):
             if len(geometry) != len(in_index):
                 raise ValueError(f"geometry lists {len(geometry)} map(s) for {len(in_index)} in in_index={in_index}")
             return tuple(CoordMap(**entry) for entry in geometry)
-        maps: tuple[CoordMap, ...] | None = None
-        for part in ("backbone", "neck"):
-            cfg = dict(geometry.get(part) or {})
-            if not cfg:
-                continue
-            name = cfg.pop("type")
-            component = component_class(name)
-            if not hasattr(component, "coord_maps"):
-                raise ValueError(
-                    f"the geometry of {getattr(component, '__name__', name)} is not known: give the head"
-                    " geometry=[dict(stride=..., offset=...), ...], one entry per used map, fine to coarse"
-                )
-            maps = component.coord_maps(**cfg) if maps is None else component.coord_maps(maps, **cfg)
-        if maps is None:
+        if not geometry.get("backbone"):
             raise ValueError("geometry needs a backbone config, got " + repr(geometry))
+        maps = trunk_maps(geometry["backbone"], geometry.get("neck"))
         try:
             return tuple(maps[i] for i in in_index)
         except IndexError:
@@ -191,14 +191,14 @@ class FCNSkipHead(BaseDecodeHead):
             for step, score_name, upscore_name in zip(self.steps, self.score_names[1:], self.upscore_names):
                 skip, scale = self._at_least_float32(features.pop()), scales.pop()
                 skip = getattr(self, score_name)(skip if scale == 1 else skip * scale)
-                score = self._fuse(getattr(self, upscore_name)(score), skip, step)
-            score = getattr(self, self.upscore_names[-1])(score)
-        start = self.steps[-1].crop_upsampled
-        logits = score[:, :, start : start + height, start : start + width]
+                skip = skip[:, :, step.crop_target :, step.crop_target :]
+                score = self._sum(self._upsampled(score, upscore_name, step), skip)
+            logits = self._upsampled(score, self.upscore_names[-1], self.steps[-1])[:, :, :height, :width]
         if logits.shape[2:] != (height, width):
             raise ValueError(
-                f"the scores end at {tuple(logits.shape[2:])} of an image of {(height, width)} pixels:"
-                " the trunk rounds sizes down; pad the image to a multiple of its stride"
+                f"the scores end at {tuple(logits.shape[2:])} of an image of {(height, width)} pixels, as the trunk"
+                f" rounds sizes down: set size_divisor={self.feature_maps[-1].stride} of the AlignedEncoderDecoder, or"
+                " pad the images to multiples of it"
             )
         return logits.contiguous()
 
@@ -206,20 +206,26 @@ class FCNSkipHead(BaseDecodeHead):
     def _at_least_float32(features: Tensor) -> Tensor:
         return features.to(torch.promote_types(features.dtype, torch.float32))
 
+    def _upsampled(self, score: Tensor, name: str, step: UpsampleStep) -> Tensor:
+        """Upsample scores by the layer of that name; they then start with the target, or where they start later."""
+        start = step.crop_upsampled
+        if self.border == "replicate":
+            score = functional.pad(score, (1, 1, 1, 1), mode="replicate")
+            start += step.factor
+        return getattr(self, name)(score)[:, :, start:, start:]
+
     @staticmethod
-    def _fuse(upsampled: Tensor, skip: Tensor, step: UpsampleStep) -> Tensor:
+    def _sum(one: Tensor, other: Tensor) -> Tensor:
         """Add two score maps where they overlap."""
-        upsampled = upsampled[:, :, step.crop_upsampled :, step.crop_upsampled :]
-        skip = skip[:, :, step.crop_target :, step.crop_target :]
-        height, width = (min(a, b) for a, b in zip(upsampled.shape[2:], skip.shape[2:]))
-        return upsampled[:, :, :height, :width] + skip[:, :, :height, :width]
+        height, width = (min(a, b) for a, b in zip(one.shape[2:], other.shape[2:]))
+        return one[:, :, :height, :width] + other[:, :, :height, :width]
 
     def _check_inputs(self, inputs: ImageFeatures) -> list[Tensor]:
         """Select the maps of ``in_index``; refuse features from another trunk than the head was built for."""
         if not isinstance(inputs, ImageFeatures):
             raise TypeError(
                 f"{type(self).__name__} needs the image's size and the maps' positions, which {type(inputs).__name__}"
-                " does not carry: use FCNVGG, or return fcn_plugin.features.ImageFeatures from your backbone or neck"
+                " does not carry: set model.type='AlignedEncoderDecoder', or return ImageFeatures from the backbone"
             )
         found = tuple(inputs.coord_maps[i] for i in self.in_index)
         if found != self.feature_maps:
@@ -228,7 +234,14 @@ class FCNSkipHead(BaseDecodeHead):
                 f"{type(self).__name__} was built for feature maps at {expected}, but the trunk gives"
                 f" {', '.join(map(str, found))}: set decode_head.geometry to the configs of the backbone and the neck"
             )
-        return self._transform_inputs(inputs)
+        features = self._transform_inputs(inputs)
+        channels = [one.shape[1] for one in features]
+        if channels != self.in_channels:
+            raise ValueError(
+                f"{type(self).__name__} was built for maps of {self.in_channels} channels, but the trunk gives"
+                f" {channels}: set decode_head.in_channels={channels}"
+            )
+        return features
 
 
 @MODELS.register_module()

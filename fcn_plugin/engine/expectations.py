@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from mmengine.logging import print_log
 
-from ..decode_heads.fcn_skip_head import FCNSkipHead, component_class
+from ..backbone_geometry import component_class
+from ..decode_heads.fcn_skip_head import FCNSkipHead
 from ..weights.checkpoint import WeightsError
 from ..weights.preprocessing import check_preprocessing, preprocessing_of
 

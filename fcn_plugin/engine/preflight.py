@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.registry import MODELS
 
-from ..decode_heads.fcn_skip_head import FCNSkipHead, component_class
+from ..backbone_geometry import component_class
+from ..decode_heads.fcn_skip_head import FCNSkipHead
+from ..segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
+from ..segmentors.checks import check_maps, check_positions
+from ..trunk import build_without_values
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -21,7 +23,7 @@ def read_config(path: str) -> Config:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not valid Python.
+        ValueError: if it is not valid Python, or imports a package that is not installed.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no config {path}")
@@ -29,6 +31,9 @@ def read_config(path: str) -> Config:
         return Config.fromfile(path)
     except SyntaxError as error:
         raise ValueError(f"the config {path} is not valid Python: {error}") from error
+    except ImportError as error:
+        cause = error.__cause__ or error
+        raise ValueError(f"the config {path} imports what is not installed ({cause}): install it") from error
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -57,56 +62,35 @@ def leaf_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
         yield dataset
 
 
-def build_on_meta(cfg: Config) -> EncoderDecoder:
-    """Build the model of a config without its weights, which takes neither memory nor time.
+def check_model(cfg: Config) -> EncoderDecoder:
+    """Check that the model of a config can be built.
+
+    Returns:
+        EncoderDecoder: the model, without the values of its weights where it can be built so.
 
     Raises:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
-    init_default_scope(cfg.get("default_scope") or "mmseg")
     try:
-        with torch.device("meta"):
-            return MODELS.build(cfg.model)
+        with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+            return build_without_values(cfg.model)
     except (ValueError, TypeError, KeyError) as error:
         reason = str(error.args[0] if error.args else error).split("\n")[0]
         raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
 
 
-def check_model(cfg: Config) -> EncoderDecoder | None:
-    """Check that the model of a config can be built.
-
-    Returns:
-        EncoderDecoder | None: the model without weights; None if its backbone computes with them when it is built.
-
-    Raises:
-        ValueError: as :func:`build_on_meta`.
-    """
-    try:
-        return build_on_meta(cfg)
-    except (NotImplementedError, RuntimeError):
-        return None
-
-
 def check_geometry(cfg: Config) -> None:
-    """Check that the skip head is told of the trunk that the model has, where the trunk's geometry is known.
+    """Check that the model can be built, and that its heads fit the maps of the trunk in channels and positions.
 
     Raises:
-        ValueError: naming the positions of the feature maps, as told and as they are.
+        ValueError: naming what a head was told, what the trunk gives, and what to set.
     """
-    backbone, neck, head = (cfg.model.get(part) for part in ("backbone", "neck", "decode_head"))
-    head_class = component_class(head["type"])
-    trunk = [component_class(part["type"]) for part in (backbone, neck) if part]
-    if not (head_class and issubclass(head_class, FCNSkipHead) and all(hasattr(part, "coord_maps") for part in trunk)):
-        return
-    in_index = head.get("in_index") or range(-len(head.in_channels), 0)
-    told = head_class.maps_of(head.get("geometry"), in_index)
-    actual = head_class.maps_of(dict(backbone=backbone, neck=neck), in_index)
-    if told != actual:
-        raise ValueError(
-            f"decode_head.geometry says that the feature maps lie at {', '.join(map(str, told))}, but those of the"
-            f" model lie at {', '.join(map(str, actual))}: give model.decode_head.geometry the settings of"
-            " model.backbone and model.neck"
-        )
+    built, head = check_model(cfg), cfg.model.get("decode_head")
+    if isinstance(built, AlignedEncoderDecoder) or not isinstance(head, Mapping):
+        return  # it has checked itself, or is a cascade of the toolbox
+    if issubclass(component_class(head["type"]), FCNSkipHead):
+        check_maps(built, adds_positions=False)
+    check_positions(head, cfg.model.backbone, cfg.model.get("neck"))
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from mmengine.config import Config
 
-from ..decode_heads.fcn_skip_head import component_class
+from ..backbone_geometry import component_class
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
 from ..weights.importing import import_weights
 from ..weights.loading import part_weights
 from .expectations import check_expectations
 from .hooks.weight_handover_hook import check_handover
-from .preflight import build_on_meta, check_model
+from .preflight import check_model
 
 PARTS = ("backbone", "neck")
 
@@ -52,10 +52,9 @@ def check_start(cfg: Config, source: str) -> None:
     checkpoint = import_weights(local_file(source))
     check_expectations(checkpoint["meta"], cfg.model, source)
     hook = next((hook for hook in cfg.get("custom_hooks") or [] if hook.type == "WeightHandoverHook"), None)
-    model = check_model(cfg)
-    if hook and model:
+    if hook:
         weights = checkpoint["state_dict"]
-        check_handover(model, weights, hook.get("may_differ", ()), hook.get("earlier_stage", True))
+        check_handover(check_model(cfg), weights, hook.get("may_differ", ()), hook.get("earlier_stage", True))
 
 
 def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
@@ -72,7 +71,7 @@ def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
     Raises:
         WeightsError: naming what is missing, unknown or of another shape, or expected otherwise.
     """
-    model = build_on_meta(cfg)
+    model = check_model(cfg)
     weights = {key: value for key, value in checkpoint["state_dict"].items() if not key.startswith("fc8.")}
     parts = list(dict.fromkeys(key.partition(".")[0] for key in weights))
     if "decode_head" in parts:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
 from ..features import ImageFeatures
 from ..geometry import CoordMap
@@ -75,8 +75,8 @@ class FCConvNeck(BaseModule):
         *skips, last = inputs
         return (*skips, last.conv(fc6_kernel, padding=cls._padding(fc6_kernel, fc6_padding)))
 
-    def forward(self, inputs: ImageFeatures) -> ImageFeatures:
-        """Replace the last feature map by fc7.
+    def forward(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Replace the last feature map by fc7; maps that know their image (:class:`ImageFeatures`) still do.
 
         Raises:
             ValueError: if the last map is smaller than a valid fc6.
@@ -85,10 +85,12 @@ class FCConvNeck(BaseModule):
         kernel, padding = self.fc6.kernel_size[0], self.fc6.padding[0]
         if min(x.shape[2:]) + 2 * padding < kernel:
             raise ValueError(
-                f"fc6 ({kernel}x{kernel}, padding {padding}) does not fit on a map of {tuple(x.shape[2:])} cells,"
-                f" image {inputs.image_size}: use a larger image, padding=100 in the backbone, or fc6_padding='same'"
+                f"fc6 ({kernel}x{kernel}, padding {padding}) does not fit on a map of {tuple(x.shape[2:])} cells: use a"
+                " larger image, padding=100 in the backbone, or fc6_padding='same'"
             )
         x = self.dropout(self.relu(self.fc6(x)))
         x = self.dropout(self.relu(self.fc7(x)))
+        if not isinstance(inputs, ImageFeatures):
+            return (*skips, x)
         coord_maps = self.coord_maps(inputs.coord_maps, kernel, padding)
         return ImageFeatures([*skips, x], inputs.image_size, coord_maps)

@@ -115,8 +115,52 @@ def test_features_of_another_trunk_are_refused():
         ValueError, match=r"built for .*offset -91.5.* the trunk gives .*offset 0.*decode_head.geometry"
     ):
         model(other)
-    with pytest.raises(TypeError, match="ImageFeatures"):
+    with pytest.raises(TypeError, match="tuple does not carry: set model.type='AlignedEncoderDecoder'"):
         model(tuple(other))
+
+
+def test_features_of_other_channels_are_refused():
+    model = build(FCN16sHead, 2)
+    maps = [torch.zeros(1, 4, 9, 9), torch.zeros(1, 6, 9, 9)]
+    with pytest.raises(ValueError, match=r"maps of \[4, 5\] channels, but the trunk gives \[4, 6\]: set .*=\[4, 6\]"):
+        model(ImageFeatures(maps, (9, 9), model.feature_maps))
+
+
+def even_scores(head, used, geometry, size, **kwargs):
+    """A head whose maps, as many cells as cover the image, all score 1."""
+    model = build(head, used, geometry=geometry[-used:], **kwargs)
+    for name in model.score_names:
+        torch.nn.init.constant_(getattr(model, name).bias, 1.0)
+    sizes = [tuple(-(-side // int(m.stride)) for side in size) for m in model.feature_maps]
+    return model(features(model, sizes, size)).detach()
+
+
+HALF = [dict(stride=s, offset=(s - 1) / 2) for s in (8, 16, 32)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 97), (64, 65), (96, 128)])
+@pytest.mark.parametrize("geometry", [RESNET, HALF], ids=["resnet", "swin"])
+@pytest.mark.parametrize("head, used", HEADS)
+def test_replicated_scores_reach_the_end_of_the_image(head, used, geometry, size):
+    """The last cell of a ResNet's map lies up to a stride before it, where zeros leave one part in 32 of its scores."""
+    logits = even_scores(head, used, geometry, size, border="replicate")
+    torch.testing.assert_close(logits, torch.full((1, 2, *size), float(used)))
+
+
+def test_zeros_beyond_the_border_by_default():
+    logits = even_scores(FCN32sHead, 1, RESNET, (64, 64))
+    assert float(logits[0, 0, 0, 0]) == 1 and float(logits[0, 0, 0, 63]) == pytest.approx(1 / 32)
+    assert float(logits[0, 0, 63, 63]) == pytest.approx(1 / 32**2)
+
+
+def test_replicated_scores_are_the_usual_interpolation():
+    """For cells in the middle of their pixels, that is what the toolbox's ``resize`` does."""
+    model = build(FCN32sHead, 1, geometry=HALF[-1:], border="replicate")
+    torch.nn.init.eye_(model.score_fr.weight.data[:, :, 0, 0])
+    inputs = features(model, [(3, 4)], (96, 128))
+    inputs[0].normal_(generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.interpolate(inputs[0][:, :2], scale_factor=32, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(model(inputs).detach(), expected)
 
 
 def test_scores_that_end_inside_the_image():
@@ -134,10 +178,11 @@ def test_scores_that_end_inside_the_image():
         (dict(in_index=[0, 1, 5]), ValueError, "beyond the 3 maps"),
         (dict(geometry=RESNET[:2]), ValueError, r"lists 2 map\(s\) for 3"),
         (dict(geometry=dict(neck=None)), ValueError, "needs a backbone config"),
-        (dict(geometry=dict(backbone=dict(type="ResNet"))), ValueError, "ResNet is not known"),
+        (dict(geometry=dict(backbone=dict(type="BiSeNetV1"))), ValueError, "BiSeNetV1 is not known"),
         (dict(geometry=dict(backbone=dict(type="NoNet"))), ValueError, "NoNet is not known"),
         (dict(geometry=RESNET[::-1]), ValueError, "from fine to coarse"),
         (dict(geometry=dict(backbone=dict(type="FCNVGG", padding=1))), None, None),
+        (dict(border=0), ValueError, "border must be 'zeros' or 'replicate', got 0"),
         (dict(dropout_ratio=0.1), TypeError, "has no dropout_ratio"),
     ],
 )

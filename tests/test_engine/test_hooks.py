@@ -219,6 +219,7 @@ class TestStartWarnings:
             (dict(init_cfg=[PRETRAINED["init_cfg"]]), [], []),
             (dict(norm_cfg=dict(type="BN")), [], []),
             (dict(norm_cfg=dict(type="GN", num_groups=1)), [], []),
+            (dict(norm_cfg=dict(type="BN")), [1, 1], []),
             (PRETRAINED, [1], ["a net with 1 skips starts without the coarser net's weights"]),
             (PRETRAINED, [1e-4, 1e-2], []),
             ({}, [1, 1], ["the backbone starts at random", "a net with 2 skips starts"]),

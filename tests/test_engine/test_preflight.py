@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from utils import shipped_config
 
 from fcn_plugin import config_dir
-from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, set_data_root
+from fcn_plugin.engine.preflight import check_data, check_geometry, check_model, read_config, set_data_root
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 
 CONFIGS = sorted(config_dir().glob("*.py"))
@@ -16,10 +17,9 @@ def fcn8s(**options):
     return cfg
 
 
-def test_geometry_of_all_configs():
-    assert len(CONFIGS) >= 14
-    for path in CONFIGS:
-        check_geometry(Config.fromfile(path))
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_geometry_of_all_configs(path):
+    check_geometry(shipped_config(path))
 
 
 def test_geometry_of_another_trunk():
@@ -27,12 +27,54 @@ def test_geometry_of_another_trunk():
         check_geometry(fcn8s(**{"model.backbone.padding": 1}))
 
 
-def test_geometry_of_a_trunk_that_is_not_known():
-    cfg = fcn8s(**{"model.decode_head.geometry": [dict(stride=s, offset=0) for s in (8, 16, 32)]})
-    cfg.model.backbone = dict(type="ResNet", depth=50)
+def resnet18(segmentor="EncoderDecoder", **head):
+    head = {"type": "FCN8sHead", "in_channels": [128, 256, 512], "num_classes": 3, **head}
+    return Config(dict(model=dict(type=segmentor, backbone=dict(type="ResNet", depth=18), decode_head=head)))
+
+
+def test_geometry_of_a_backbone_of_the_toolbox():
+    check_geometry(resnet18("AlignedEncoderDecoder"))
+    with pytest.raises(ValueError, match="FCN8sHead needs .* ResNet does not tell: set model.type='AlignedEncoderDeco"):
+        check_geometry(resnet18(geometry=[dict(stride=s, offset=0) for s in (8, 16, 32)]))
+    with pytest.raises(ValueError, match=r"set model.decode_head.in_channels=\[128, 256, 512\]"):
+        check_geometry(resnet18("AlignedEncoderDecoder", in_channels=[512, 1024, 2048]))
+
+
+def test_geometry_of_heads_of_the_toolbox():
+    cfg = fcn8s()
+    cfg.model.decode_head = dict(type="PSPHead", in_channels=512, in_index=1, channels=4, num_classes=3)
+    with pytest.raises(ValueError, match=r"PSPHead stretches map 1 over the image, but it lies at .*offset -91.5"):
+        check_geometry(cfg)
+    cfg.model.backbone.padding = 1
     check_geometry(cfg)
-    cfg.model.decode_head.type = "NoHead"  # the toolbox says so when it builds it
-    check_geometry(cfg)
+    check_geometry(resnet18(type="PSPHead", in_channels=512, channels=4))
+    with pytest.raises(ValueError, match="NoHead is not in the mmseg::model registry"):
+        check_geometry(resnet18(type="NoHead"))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"model.decode_head.in_channels": [256, 512, 512]},
+            r"told of .*512 channels at stride 32 .* 2: 4096 channels at stride 32: .*in_channels=\[256, 512, 4096\]",
+        ),
+        (
+            {"model.backbone.width": 0.5},
+            "FCConvNeck does not take the maps of FCNVGG .128 channels at stride 8; .*set model.neck",
+        ),
+    ],
+)
+def test_channels_of_the_vgg_configs(options, message):
+    with pytest.raises(ValueError, match=message):
+        check_geometry(fcn8s(**options))
+
+
+def test_config_that_imports_what_is_not_installed(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text("custom_imports = dict(imports=['no_such_package.models'], allow_failed_imports=False)")
+    with pytest.raises(ValueError, match=r"config.py imports what is not installed \(.*no_such_package.*install it"):
+        read_config(path)
 
 
 def test_stages_count_iterations(tmp_path):

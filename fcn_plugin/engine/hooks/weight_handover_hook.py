@@ -138,7 +138,8 @@ def start_warnings(model: nn.Module) -> list[str]:
     warnings = []
     init_cfgs = model.backbone.init_cfg if isinstance(model.backbone.init_cfg, list) else [model.backbone.init_cfg]
     pretrained = any(init_cfg and init_cfg["type"] == "Pretrained" for init_cfg in init_cfgs)
-    if not pretrained and not any(isinstance(module, NORMS) for module in model.backbone.modules()):
+    normalised = any(isinstance(module, NORMS) for module in model.backbone.modules())
+    if not pretrained and not normalised:
         warnings.append(
             "the backbone starts at random: without normalisation layers a network of this depth hardly learns (expect"
             " background everywhere); give it ImageNet weights with model.backbone.init_cfg.checkpoint and"
@@ -146,7 +147,7 @@ def start_warnings(model: nn.Module) -> list[str]:
         )
     head = model.decode_head
     scales = getattr(head, "skip_scales", [])
-    if any(scale == 1 for scale in scales):
+    if not normalised and any(scale == 1 for scale in scales):
         warnings.append(
             f"a net with {len(scales)} skips starts without the coarser net's weights: train its stages in turn"
             " (tools/train.py without --stage-only), give the coarser net's checkpoint with load_from, or scale the"

@@ -1,0 +1,25 @@
+# ResNet-50 with its maps at strides 8, 16 and 32 scored directly, for the toolbox's ImageNet weights (RGB).
+model = dict(
+    type='AlignedEncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        size_divisor=1,  # a batch is padded to its largest image
+        pad_val=0,
+        seg_pad_val=255),
+    backbone=dict(
+        type='ResNetV1c',
+        depth=50,
+        out_indices=(1, 2, 3),
+        norm_eval=True,  # one image at a time: BatchNorm keeps the statistics of ImageNet, and trains its scales
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c')),
+    decode_head=dict(
+        type='FCN8sHead',
+        in_channels=[512, 1024, 2048],
+        num_classes=21,
+        border='replicate',  # without padding, maps end up to a stride before the image
+        loss_decode=dict(type='PixelCrossEntropyLoss')),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))
