@@ -1,0 +1,74 @@
+"""Measure where the feature maps of any backbone (and neck) lie, check what the config says, draw what cells see."""
+
+import argparse
+import sys
+import warnings
+
+from mmengine.config import DictAction
+
+from fcn_plugin.alignment import (
+    LinearTrunk,
+    alignment_table,
+    check_picture_name,
+    check_stated,
+    draw_fields,
+    geometry_setting,
+    grey_grid,
+    measure_alignment,
+    middle_of,
+    read_image,
+    remarks,
+    stated_maps,
+    used_maps,
+)
+from fcn_plugin.engine.preflight import read_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="any config of the toolbox; its weights are not read")
+    parser.add_argument("--index", type=int, nargs="+", metavar="I", help="which feature maps; default all")
+    parser.add_argument("--out", metavar="PICTURE", help="picture of the receptive fields to write, such as fields.png")
+    parser.add_argument("--image", metavar="FILE", help="image to draw them on; default a grey grid")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"), help="size of the grid; default 512 512"
+    )
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+    args = parser.parse_args()
+    if args.image and not args.out:
+        parser.error("--image needs --out PICTURE")
+    return args
+
+
+def main() -> None:
+    """Measure, print, draw, compare."""
+    args = parse_args()
+    warnings.filterwarnings("ignore", category=UserWarning)
+    try:
+        if args.out:
+            check_picture_name(args.out)
+            image = middle_of(read_image(args.image) if args.image else grey_grid(tuple(args.size)))
+        cfg = read_config(args.config)
+        cfg.merge_from_dict(args.cfg_options)
+        model = cfg.get("model") or {}
+        trunk = LinearTrunk(model, cfg.get("default_scope") or "mmseg")
+        alignments = measure_alignment(trunk, args.index)
+        stated = stated_maps(model, trunk.num_maps)
+        print(f"{trunk.name}:\n{alignment_table(alignments, stated)}")
+        for sentence in remarks(alignments, trunk.left_out):
+            print(sentence)
+        if args.out:
+            draw_fields(args.out, trunk, alignments, image)
+            print(f"Picture of {image.shape[0]} x {image.shape[1]} pixels: {args.out}")
+        used = used_maps(model, trunk.num_maps)
+        chosen = sorted((a for a in alignments if a.index in used), key=lambda a: used.index(a.index)) or alignments
+        check_stated(chosen, stated)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f"Maps {', '.join(str(a.index) for a in chosen)}: {geometry_setting(chosen)}")
+    print("The config says the same." if stated else "The config does not state positions.")
+
+
+if __name__ == "__main__":
+    main()
