@@ -126,7 +126,7 @@ class LinearCopy(TorchFunctionMode):
         """Mean over all channels (also of other groups) and the window."""
         check_channels(x, 1, weight.shape[1] * groups)
         window = torch.full((1, 1, *weight.shape[2:]), self.factor / weight[0, 0].numel(), dtype=x.dtype)
-        return spread(F.conv2d(mean(x, 1), window, None, stride, padding, 1), 1, weight.shape[0])
+        return spread(F.conv2d(mean(x, 1), window, None, stride, padding, dilation), 1, weight.shape[0])
 
     def conv_transpose2d(
         self, x: Tensor, weight: Tensor, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
