@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from fcn_plugin.weights.importing import canonical_weights
+from fcn_plugin.weights.importing import canonical_weights, import_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MODELS_AND_CONFIGS = {
@@ -57,8 +57,8 @@ def trunk():
     }
 
 
-def pair(peer_class, config, trunk, classes):
-    """The peer and our model with the same weights; ours loads the peer's state dict by name."""
+def pair(peer_class, config, trunk, classes, folder):
+    """The peer and our model with the same weights: those of the peer, with two classes saved to a file, imported."""
     with torch.device("meta"):
         peer = peer_class(n_class=classes)
         cfg = Config.fromfile(CONFIGS / config).model
@@ -74,7 +74,13 @@ def pair(peer_class, config, trunk, classes):
             value.normal_(0, 1e3 if peer_class.__name__ == "FCN8sAtOnce" and "pool" in name else 0.02)
     peer.load_state_dict(state, assign=True)
     ours = ours.to_empty(device="cpu").eval()
-    ours.load_state_dict(canonical_weights(state))
+    if classes == 2:
+        file = folder / "peer.pth"
+        torch.save(peer.state_dict(), file)
+        ours.load_state_dict(import_weights(file)["state_dict"])
+        file.unlink()
+    else:
+        ours.load_state_dict(canonical_weights(state))
     return peer, ours
 
 
@@ -84,8 +90,8 @@ def relative_difference(ours, peer):
 
 @pytest.mark.parametrize("classes", [2, 11, 21])
 @pytest.mark.parametrize("name", MODELS_AND_CONFIGS)
-def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes):
-    peer, ours = pair(torchfcn[name], MODELS_AND_CONFIGS[name], trunk, classes)
+def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes, tmp_path):
+    peer, ours = pair(torchfcn[name], MODELS_AND_CONFIGS[name], trunk, classes, tmp_path)
     torch.manual_seed(2)
     for size in SIZES[classes]:
         image = torch.randn(1, 3, *size) * 60
