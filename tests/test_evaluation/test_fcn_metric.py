@@ -18,7 +18,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
 from PIL import Image
-from utils import PROCESSES
+from utils import PROCESSES, shipped_config
 
 from fcn_plugin import config_dir
 from fcn_plugin.evaluation import FCNMetric, fcn_scores
@@ -326,7 +326,7 @@ def test_two_processes(count, shares, tmp_path):
 
 @pytest.mark.parametrize("path", sorted(config_dir().glob("*.py")), ids=lambda path: path.stem)
 def test_every_config_evaluates_with_it(path):
-    cfg = Config.fromfile(path)
+    cfg = shipped_config(path)
     init_default_scope("mmseg")
     for settings in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator = Evaluator(settings)

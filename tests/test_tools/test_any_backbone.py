@@ -39,5 +39,5 @@ def test_misfit_is_one_line(tmp_path, voc):
     config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=dict(depth=18, init_cfg=None))
     outcome = run_tool("train.py", config, cwd=tmp_path)
     assert outcome.returncode == 1 and len(outcome.errors) == 1
-    assert outcome.errors[0].startswith("error: decode_head was told of 512 channels at stride 8")
+    assert outcome.errors[0].startswith("error: the model of narrow.py cannot be built: decode_head was told of 512 ch")
     assert "set model.decode_head.in_channels=[128, 256, 512]" in outcome.errors[0]
