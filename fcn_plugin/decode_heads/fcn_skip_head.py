@@ -10,12 +10,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..backbone_geometry import component_class, trunk_maps
+from ..backbone_geometry import trunk_maps
 from ..features import ImageFeatures
 from ..geometry import CoordMap, UpsampleStep, skip_steps
 from ..layers import BilinearUpsample
-
-__all__ = ["FCN8sHead", "FCN16sHead", "FCN32sHead", "FCNSkipHead", "component_class"]
 
 
 @MODELS.register_module()
