@@ -60,6 +60,9 @@ class LinearCopy(TorchFunctionMode):
     - norms, activations and dropout pass their input on; products and quotients of features are their means;
     - what has no position is left out: gates become 1, global pooling a constant, and attention 0.
 
+    Positions are those of the network, and so are receptive fields, but for two cases: a cell sees further by what is
+    left out, and where upsampling repeats cells, a cell of the copy sees a neighbour more.
+
     Features are told from constants by ``requires_grad``: the image has it, the parameters do not.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from prettytable import PrettyTable
@@ -38,7 +38,7 @@ def used_maps(model: Mapping, number: int) -> list[int]:
 def stated_maps(model: Mapping, number: int) -> dict[int, CoordMap]:
     """Where a config says that its feature maps lie, by the index of the map; empty if it says nothing.
 
-    It says it by the ``geometry`` of its skip head, or by the segmentor that tells it the head.
+    It says it by the ``geometry`` of its skip head; without one, :class:`AlignedEncoderDecoder` derives it.
 
     Args:
         model (Mapping): the config's ``model``.
@@ -77,7 +77,7 @@ def alignment_table(alignments: Sequence[MapAlignment], stated: Mapping[int, Coo
     return table.get_string()
 
 
-def remarks(alignments: Sequence[MapAlignment], left_out: Sequence[str]) -> list[str]:
+def remarks(alignments: Sequence[MapAlignment], left_out: Iterable[str]) -> list[str]:
     """What the table does not say, a sentence each."""
     sentences = [
         f"Map {a.index} is given for images whose sides are multiples of 64; {a.note}." for a in alignments if a.note

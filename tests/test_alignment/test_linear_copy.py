@@ -80,11 +80,11 @@ class Residual(nn.Module):
         self.gamma, self.embedding = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(1, 3, 64, 16))
 
     def forward(self, x):
-        y = self.conv(x)
+        y = self.conv(x).view(1, -1, 16).view(x.shape)
         y += x
-        y = y.view(1, 3, -1).view(x.shape) + self.embedding
+        y = y + self.embedding
         y = F.relu(y, inplace=True) * self.gamma[:, None, None] * 0.5
-        return y * self.wide(y)
+        return y * self.wide(self.conv(y))
 
 
 class Attention(nn.Module):
@@ -134,6 +134,12 @@ def test_attention_is_left_out(kind):
 )
 def test_what_has_no_copy_is_refused(network):
     with pytest.raises(ValueError, match="which has no linear copy"):
+        profile(network, 10)
+
+
+@pytest.mark.parametrize("network", [nn.Conv2d(6, 2, 1), nn.ConvTranspose2d(6, 2, 1), nn.Linear(6, 2)])
+def test_channels_that_do_not_fit_are_refused(network):
+    with pytest.raises(ValueError, match="a layer of 6 input channels is given (3|16)"):
         profile(network, 10)
 
 
