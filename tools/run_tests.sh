@@ -2,8 +2,10 @@
 # Set up an environment, then check the style and run the tests: tools/run_tests.sh [options of pytest]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# apart from the demo's: the toolbox imports a torchvision that is there, and one that does not fit torch stops it
+export FCN_PLUGIN_VENV=${FCN_PLUGIN_VENV:-.venv-test}
 tools/setup_venv.sh toolbox,mmpretrain,test
-bin=$(cd "${FCN_PLUGIN_VENV:-.venv}/bin" && pwd)
+bin=$(cd "$FCN_PLUGIN_VENV/bin" && pwd)
 # the peer of the parity tests; its own dependencies (for training and downloads) are not needed
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(grep '^torchfcn==' constraints.txt)"
 export PATH="$bin:$PATH"
