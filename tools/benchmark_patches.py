@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmengine.registry import init_default_scope
 import fcn_plugin
 from fcn_plugin.engine.preflight import read_config
 from fcn_plugin.evaluation.patch_classification import PatchClassifier, build_network, compare
+from fcn_plugin.files import whole_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,9 +64,8 @@ def main() -> None:
     if args.json:
         settings = dict(config=args.config, width=args.width, device=args.device, torch=torch.__version__)
         settings |= dict(patch=classifier.size, stride=stride, batch_size=args.batch_size, repeats=args.repeats)
-        partial = args.json.with_name(f".{args.json.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(dict(**settings, results=comparisons), indent=2) + "\n")
-        os.replace(partial, args.json)
+        with whole_file(args.json) as partial:
+            partial.write_text(json.dumps(dict(**settings, results=comparisons), indent=2) + "\n")
 
 
 if __name__ == "__main__":

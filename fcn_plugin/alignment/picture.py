@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from PIL import Image
 
+from ..files import whole_file
 from .linear_trunk import LinearTrunk
 from .positions import MapAlignment
 from .report import plain
@@ -125,9 +125,9 @@ def draw_fields(
         Line2D([], [], color=CENTRE_COLOUR, marker="o", linestyle="", label="centre of the cell"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    partial = Path(path).with_name(f".{Path(path).name}.partial{Path(path).suffix}")
-    figure.savefig(partial, dpi=110)
-    os.replace(partial, path)
+    path = Path(path)
+    with whole_file(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:].lower(), dpi=110)
     return boxes
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..files import whole_file
 from ..weights.download import local_file
 from ..weights.importing import import_weights, set_preprocessing
 from ..weights.layer_names import some
@@ -110,12 +110,8 @@ def draw_heat_maps(
             axis.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
-        figure.savefig(partial, dpi=110)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(file) as partial:
+        figure.savefig(partial, format=file.suffix[1:].lower(), dpi=110)
 
 
 def write_heat_maps(

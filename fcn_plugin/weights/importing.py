@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..files import whole_file
 from ..version import __version__
 from .caffemodel import CaffeModel, read_caffemodel
 from .checkpoint import WeightsError, read_checkpoint
@@ -166,9 +167,5 @@ def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
         raise FileExistsError(f"{path} exists already: give another name, or remove it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as partial:
         torch.save(checkpoint, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -3,8 +3,8 @@ import hashlib
 import pytest
 import torch
 import weight_files as files
-from http_server import serve
 from mmengine.runner import CheckpointLoader
+from small_release import serving
 
 from fcn_plugin.necks import FCConvNeck
 from fcn_plugin.weights import download
@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
 def site(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
-    with serve(folder) as server:
+    with serving(folder) as server:
         yield folder, server
 
 
@@ -32,22 +32,22 @@ def test_downloaded_once_and_checked_against_its_name(cache, site):
     digits = hashlib.sha256(b"weights").hexdigest()[:8]
     (folder / f"vgg-{digits}.pth").write_bytes(b"weights")
     for _ in range(2):
-        path = local_file(f"{server.url}/vgg-{digits}.pth")
+        path = local_file(server.url(f"vgg-{digits}.pth"))
         assert path == cache / f"vgg-{digits}.pth" and path.read_bytes() == b"weights"
-    assert server.requests == [f"/vgg-{digits}.pth"]
+    assert [path for path, _ in server.requests] == [f"/vgg-{digits}.pth"]
 
 
 def test_a_file_that_is_not_what_its_name_says_is_not_kept(cache, site):
     folder, server = site
     (folder / "vgg-00b39a1b.pth").write_bytes(b"something else")
     with pytest.raises(WeightsError, match="vgg-00b39a1b.pth could not be downloaded from http.*hash"):
-        local_file(f"{server.url}/vgg-00b39a1b.pth")
+        local_file(server.url("vgg-00b39a1b.pth"))
     assert not list(cache.iterdir())
 
 
 def test_missing_on_the_server_or_no_server(cache, site):
     _, server = site
-    for url in (f"{server.url}/none.pth", "http://127.0.0.1:9/none.pth"):
+    for url in (server.url("none.pth"), "http://127.0.0.1:9/none.pth"):
         with pytest.raises(WeightsError, match="none.pth could not be downloaded.*(404|refused)"):
             local_file(url)
     assert not list(cache.iterdir())
@@ -66,10 +66,10 @@ def test_init_cfg_downloads_every_format(cache, site, name):
         files.write_caffemodel(folder / name, files.flattened(tensors))
     else:
         torch.save(files.torchvision_names(tensors), folder / name)
-    neck = FCConvNeck(files.CHANNELS[-1], files.FC, init_cfg=dict(type="Pretrained", checkpoint=f"{server.url}/{name}"))
+    neck = FCConvNeck(files.CHANNELS[-1], files.FC, init_cfg=dict(type="Pretrained", checkpoint=server.url(name)))
     neck.init_weights()
     assert torch.equal(neck.fc6.weight, tensors["fc6.weight"]) and torch.equal(neck.fc7.bias, tensors["fc7.bias"])
-    assert (cache / name).is_file() and server.requests == [f"/{name}"]
+    assert (cache / name).is_file() and [path for path, _ in server.requests] == [f"/{name}"]
 
 
 def test_other_names_go_to_the_toolboxs_loaders():

@@ -1,11 +1,10 @@
-"""Files that are whole or not there, and work on many of them at once."""
+"""Work on many files at once, and what is missing of them."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -14,22 +13,8 @@ from mmengine.utils import track_progress_rich
 log = functools.partial(print_log, logger="current")  #: where the preparations report to if they are not told
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Write to the path that this gives; it takes the place of ``path`` when the block ends without an error.
-
-    A process that is killed leaves a hidden ``.NAME.PID.part``.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def remove_partial_files(*folders: Path) -> None:
-    """Remove what killed processes left where they wrote with :func:`whole_file`."""
+    """Remove what killed processes left where they wrote with :func:`fcn_plugin.files.whole_file`."""
     for folder in folders:
         for partial in folder.glob(".*.part"):
             partial.unlink(missing_ok=True)

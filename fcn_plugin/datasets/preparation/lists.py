@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .files import missing_files, whole_file
+from ...files import whole_file
+from .files import missing_files
 
 FOLDER = "ImageSets/Segmentation"
 

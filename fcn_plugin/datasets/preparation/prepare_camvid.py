@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from ...files import whole_file
 from ..camvid import CamVidDataset
-from .files import for_each, log, missing_files, remove_partial_files, whole_file
+from .files import for_each, log, missing_files, remove_partial_files
 from .lists import FOLDER, list_problems, tree_problems, write_list
 
 IMAGES, LABELS = "JPEGImages", "SegmentationClass"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ...files import whole_file
 from .check_voc import (
     AUG_LABELS,
     DERIVED_LISTS,
@@ -23,7 +24,7 @@ from .check_voc import (
     problems_of,
 )
 from .download import check_archive, check_size, download
-from .files import log, missing_files, remove_partial_files, whole_file
+from .files import log, missing_files, remove_partial_files
 from .lists import FOLDER, list_problems, read_list, seg11valid, trainaug, write_list
 from .release import VOC_RELEASE, Archive, VOCRelease
 from .sbd_labels import convert_labels

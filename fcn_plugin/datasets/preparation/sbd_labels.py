@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 from scipy.io import loadmat
 
+from ...files import whole_file
 from ..sbd import SBDDataset
 from ..shapes_generator import voc_palette
-from .files import for_each, missing_files, whole_file
+from .files import for_each, missing_files
 
 NUM_CLASSES = len(SBDDataset.METAINFO["classes"])
 
