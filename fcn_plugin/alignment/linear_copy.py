@@ -45,6 +45,8 @@ def prepare(network: nn.Module) -> nn.Module:
                 module._parameters[name] = nn.Parameter(one.expand(parameter.shape), requires_grad=False)
         if hasattr(module, "with_cp"):
             module.with_cp = False  # it would compute the backward pass outside of the copy
+        if hasattr(module, "reuse_padding"):
+            module.reuse_padding = False  # a cell may then see places of other cells
     network.eval()  # some components return nothing from it
     return network.double()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -15,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from ..features import ImageFeatures
 from ..geometry import IMAGE, CoordMap
 from ..weights.loading import load_part
+from .surroundings import SurroundedMap
 
 
 @MODELS.register_module()
@@ -34,7 +37,10 @@ class FCNVGG(BaseModule):
         out_indices (Sequence[int]): poolings to return, 0 for pool1 to 4 for pool5.
         frozen_stages (int): number of stages, from conv1_x on, that are not trained (-1 or 0: none).
         norm_eval (bool): keep norm layers in eval mode while training.
-        with_cp (bool): trade compute for memory by activation checkpointing, stage by stage.
+        with_cp (bool | Sequence[int]): trade compute for memory by activation checkpointing: all stages, or those of
+            these numbers, such as ``(1, 2)``, whose maps are the largest. Defaults to False.
+        reuse_padding (bool): compute what the maps are beyond the reach of the image once, on a small map (see
+            :mod:`.surroundings`). It changes nothing but the time, and rounding. Defaults to True.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` for ImageNet weights; by default
             Kaiming initialisation.
 
@@ -58,7 +64,8 @@ class FCNVGG(BaseModule):
         out_indices: Sequence[int] = (2, 3, 4),
         frozen_stages: int = -1,
         norm_eval: bool = False,
-        with_cp: bool = False,
+        with_cp: bool | Sequence[int] = False,
+        reuse_padding: bool = True,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         if init_cfg is None:
@@ -73,7 +80,11 @@ class FCNVGG(BaseModule):
         if not -1 <= frozen_stages <= len(self.stage_channels):
             raise ValueError(f"frozen_stages must be -1 to {len(self.stage_channels)}, got {frozen_stages}")
         self.depth, self.padding, self.out_indices = depth, padding, tuple(out_indices)
-        self.frozen_stages, self.norm_eval, self.with_cp = frozen_stages, norm_eval, with_cp
+        self.frozen_stages, self.norm_eval, self.reuse_padding = frozen_stages, norm_eval, reuse_padding
+        stages = range(1, len(self.stage_channels) + 1)
+        self.with_cp = with_cp if isinstance(with_cp, bool) else tuple(with_cp)
+        if not isinstance(with_cp, bool) and not set(with_cp) <= set(stages):
+            raise ValueError(f"with_cp must be True, False or numbers of stages from 1 to {len(stages)}, got {with_cp}")
         self.out_channels = tuple(max(1, round(self.stage_channels[i] * width)) for i in self.out_indices)
 
         self.stages: list[list[str]] = []
@@ -136,22 +147,42 @@ class FCNVGG(BaseModule):
         image_size = tuple(x.shape[2:])
         if min(image_size) + 2 * self.padding < 3:
             raise ValueError(f"an image of {image_size} needs padding of at least 1 for a 3x3 convolution, got 0")
+        surrounded = SurroundedMap.of_images(x, self.padding - 1) if self._reuses_padding() else None
         pools = []
         for names in self.stages:
-            if self.with_cp and self.training:
-                x = checkpoint(self._stage, x, names, use_reentrant=False)
-            else:
-                x = self._stage(x, names)
+            stage = partial(self._stage, names=names)
+            surrounded = surrounded and surrounded.behind(stage, reach=len(names))
+            x = surrounded.full if surrounded else stage(x)
             pools.append(x)
         return ImageFeatures([pools[i] for i in self.out_indices], image_size, self.coord_maps_out)
 
-    def _stage(self, x: Tensor, names: list[str]) -> Tensor:
+    def _stage(self, x: Tensor, names: list[str], padding: int | None = None) -> Tensor:
+        """One stage; its convolutions pad by their own padding, unless another is given."""
+        if not self.training:
+            return self.pool(self._convolutions(x, names, padding))
+        recompute = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+        if self.with_cp is True or self.stages.index(names) + 1 in (self.with_cp or ()):
+            return recompute(lambda x: self.pool(self._convolutions(x, names, padding)), x)
+        # the places of the maxima, which take four times the memory of a pooled map in bfloat16, are found again
+        return recompute(self.pool, self._convolutions(x, names, padding))
+
+    def _convolutions(self, x: Tensor, names: list[str], padding: int | None) -> Tensor:
         for name in names:
-            x = getattr(self, f"conv{name}")(x)
+            conv = getattr(self, f"conv{name}")
+            x = conv(x) if padding is None else F.conv2d(x, conv.weight, conv.bias, padding=padding)
             if self.with_norm:
                 x = getattr(self, f"bn{name}")(x)
             x = self.relu(x)
-        return self.pool(x)
+        return x
+
+    def _reuses_padding(self) -> bool:
+        """Whether it is possible: not for norms that see all cells of a map, nor for hooks and tracing, which do."""
+        if not self.reuse_padding or self.padding < 2 or torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return False
+        if any(module._forward_hooks or module._forward_pre_hooks for module in self.children()):
+            return False
+        norms = [getattr(self, f"bn{name}") for names in self.stages for name in names] if self.with_norm else []
+        return all(isinstance(norm, _BatchNorm) and not norm.training for norm in norms)
 
     def train(self, mode: bool = True) -> FCNVGG:
         """Set the mode; frozen stages and, with ``norm_eval``, all norm layers stay in eval mode."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..features import ImageFeatures
 from ..geometry import CoordMap
+from ..layers.fc_conv import FCConv
 from ..weights.loading import load_part
 
 
@@ -49,12 +49,11 @@ class FCConvNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg or dict(type="Kaiming", layer="Conv2d"))
         padding = self._padding(fc6_kernel, fc6_padding)
-        self.fc6 = nn.Conv2d(in_channels, channels, fc6_kernel, padding=padding)
-        self.fc7 = nn.Conv2d(channels, channels, 1)
+        self.fc6 = FCConv(in_channels, channels, fc6_kernel, padding)
+        self.fc7 = FCConv(channels, channels, 1)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout_ratio)
         self.register_load_state_dict_pre_hook(load_part("neck"))
-        self.to(memory_format=torch.channels_last)
         self.requires_grad_(not frozen)
 
     @staticmethod

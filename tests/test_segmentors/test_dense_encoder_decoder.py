@@ -222,7 +222,7 @@ def test_by_the_tool(voc, tmp_path):
     config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid")
     cfg = Config.fromfile(config)
     init_default_scope("mmseg")
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     model = MODELS.build({**cfg.model, "type": "DenseEncoderDecoder"}).eval()
     model.init_weights()
     torch.nn.init.normal_(model.decode_head.score_fr.weight)
