@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,9 @@ def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes, tm
 
     if classes != 21:
         return
-    # In one memory format: another order of sums flips single ReLUs near zero, which shows in the gradients.
-    ours.to(memory_format=torch.contiguous_format)
-    label = torch.randint(0, classes, (1, *size))
-    for run in (peer, lambda x: ours(x, mode="tensor")):
+    # In float64: rounding of float32 flips single ReLUs near zero, which shows in the gradients.
+    image, label = image[:, :, :37, :20].double(), torch.randint(0, classes, (1, 37, 20))
+    for run in (peer.double(), partial(ours.double(), mode="tensor")):
         torch.nn.functional.cross_entropy(run(image), label).backward()
     names = dict(ours.named_parameters())
     compared = 0
@@ -114,7 +114,7 @@ def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes, tm
         for key, parameter in peer.named_parameters():
             own = names.get(f"{part}.{key}")
             if own is not None and own.requires_grad:
-                assert relative_difference(own.grad, parameter.grad) <= 1e-4, key
+                assert relative_difference(own.grad, parameter.grad) <= 1e-9, key
                 compared += 1
     assert (
         compared == len([p for p in ours.parameters() if p.requires_grad]) == 30 + 2 * len(ours.decode_head.score_names)
