@@ -15,7 +15,8 @@ from mmengine.runner import Runner
 
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.datasets.shapes_generator import write_shapes
-from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
+from fcn_plugin.engine.allocator import keep_freed_memory
+from fcn_plugin.engine.precision import set_precision
 from fcn_plugin.engine.preflight import set_data_root
 from fcn_plugin.engine.stages import Stage, plan_stages
 from fcn_plugin.evaluation import class_ious, draw_rows, iou_table, mean_iou
@@ -38,19 +39,13 @@ class ProgressHook(Hook):
             print(f"  {done:4d}/{runner.max_iters}  loss {loss:.3f}  {seconds:.2f} s", file=TERMINAL, flush=True)
 
 
-def has_bf16() -> bool:
-    """Whether this processor computes in bfloat16 itself; where it is emulated, it is slow."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and "bf16" in cpuinfo.read_text()
-
-
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo_out"), help="where everything goes; default demo_out")
     parser.add_argument("--images", type=int, default=6, metavar="N", help="rows of pictures to draw; default 6")
     parser.add_argument(
-        "--amp", action=argparse.BooleanOptionalAction, default=has_bf16(), help="bfloat16; default: if the CPU has it"
+        "--amp", action=argparse.BooleanOptionalAction, help="mixed precision; default: if the device has bfloat16"
     )
     return parser.parse_args()
 
@@ -63,8 +58,7 @@ def plan(args: argparse.Namespace) -> list[Stage]:
     for stage in stages:
         set_data_root(stage.cfg, str(args.out / "data"))
         stage.cfg.custom_hooks.append(dict(type="ProgressHook"))
-        if args.amp:
-            enable_amp(stage.cfg)
+        set_precision(stage.cfg, args.amp)
     return stages
 
 
@@ -98,6 +92,7 @@ def main() -> None:
     args, start = parse_args(), time.monotonic()
     warnings.filterwarnings("ignore", category=UserWarning)
     forbid_unsafe_loading()
+    keep_freed_memory()
     try:
         prediction_dirs = train_and_test(args)
     except (ValueError, OSError) as error:

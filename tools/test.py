@@ -6,9 +6,12 @@ import sys
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.data_check import check_samples
-from fcn_plugin.engine.distributed import run_in_first_process
+from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
+from fcn_plugin.engine.hooks.compile_hook import enable_compile
+from fcn_plugin.engine.precision import set_precision
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_start, drop_pretrained
 from fcn_plugin.engine.tta import enable_tta
@@ -25,6 +28,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--show-dir", help="directory for the predictions painted over the images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show each prediction")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
+    parser.add_argument(
+        "--amp",
+        action=argparse.BooleanOptionalAction,
+        help="mixed precision (bfloat16), or float32; default: the config's `precision`",
+    )
     parser.add_argument("--no-check", action="store_true", help="do not read all images and labels before testing")
     return parse_arguments(parser)
 
@@ -49,6 +57,10 @@ def build_config(args: argparse.Namespace) -> Config:
             hook.earlier_stage = False
     run_in_first_process(lambda: check(cfg, samples=not args.no_check), cfg)
     drop_pretrained(cfg)
+    precision = set_precision(cfg, args.amp)
+    enable_compile(cfg)
+    if is_first_process():
+        print(f"Precision: {precision}", flush=True)
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
         cfg.visualizer.save_dir = args.show_dir
@@ -63,6 +75,7 @@ def main() -> None:
     """Check, then test."""
     args = parse_args()
     forbid_unsafe_loading()
+    keep_freed_memory()
     try:
         cfg = build_config(args)
     except (FileNotFoundError, ValueError) as error:

@@ -3,10 +3,12 @@
 import argparse
 import sys
 
-from fcn_plugin.engine.bf16_optim_wrapper import enable_amp
+from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.command_line import config_of, parse_arguments
 from fcn_plugin.engine.data_check import check_samples
 from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
+from fcn_plugin.engine.hooks.compile_hook import enable_compile
+from fcn_plugin.engine.precision import set_precision
 from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
 from fcn_plugin.engine.pretrained import check_pretrained, check_start
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
@@ -18,7 +20,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file, for example configs/fcn8s_vgg16_voc.py")
     parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
-    parser.add_argument("--amp", action="store_true", help="train in mixed precision (bfloat16, also on the CPU)")
+    parser.add_argument(
+        "--amp",
+        action=argparse.BooleanOptionalAction,
+        help="mixed precision (bfloat16, also on the CPU), or float32; default: the config's `precision`",
+    )
     parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
     parser.add_argument("--no-check", action="store_true", help="do not read all images and labels before training")
     return parse_arguments(parser)
@@ -31,14 +37,15 @@ def plan(args: argparse.Namespace) -> list[Stage]:
     for stage in stages:
         if args.data_root:
             set_data_root(stage.cfg, args.data_root)
-        if args.amp:
-            enable_amp(stage.cfg)
+        precision = set_precision(stage.cfg, args.amp)
+        enable_compile(stage.cfg)
     to_train = stages_to_train(stages)
     if is_first_process():
         print("Plan:")
         for number, stage in enumerate(stages, start=1):
             what = stage.describe() if stage.done or stage in to_train else "not needed: a later stage has a checkpoint"
             print(f"  {number}. {stage.name}: {what}", flush=True)
+        print(f"Precision: {precision}", flush=True)
     return to_train
 
 
@@ -58,6 +65,7 @@ def main() -> None:
     """Plan, check, and train what is missing."""
     args = parse_args()
     forbid_unsafe_loading()
+    keep_freed_memory()
     try:
         to_train = plan(args)
         if to_train:

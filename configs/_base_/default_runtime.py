@@ -8,6 +8,7 @@ vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)  # unnamed: each stage of a run has its own
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
+precision = 'auto'  # bfloat16 where the device computes in it; or 'float32', 'bfloat16'
 load_from = None
 resume = False
 randomness = dict(seed=0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -29,20 +28,3 @@ class BF16OptimWrapper(OptimWrapper):
         """Enter autocast around the forward pass."""
         with super().optim_context(model), torch.autocast(get_device(), torch.bfloat16):
             yield
-
-
-def enable_amp(cfg: Config) -> None:
-    """Turn on mixed precision in ``cfg``: bfloat16 where the device has it, else the toolbox's float16.
-
-    Raises:
-        ValueError: if the config has another optimizer wrapper than the plain one.
-    """
-    wrapper = cfg.optim_wrapper.get("type", "OptimWrapper")
-    if wrapper in ("BF16OptimWrapper", "AmpOptimWrapper"):
-        return
-    if wrapper != "OptimWrapper":
-        raise ValueError(f"--amp works with optim_wrapper.type='OptimWrapper', got {wrapper!r}")
-    if get_device() != "cuda" or torch.cuda.is_bf16_supported():
-        cfg.optim_wrapper.type = "BF16OptimWrapper"
-    else:
-        cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")

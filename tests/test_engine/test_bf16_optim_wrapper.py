@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pytest
 import torch
-from mmengine.config import Config
-from mmengine.optim import OptimWrapper
 from mmseg.apis import init_model
 from torch import nn
 from utils import IMAGE_SIZE, tiny_config
 
-from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper, enable_amp
+from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper
 
 
 def test_precision_by_layer(tmp_path):
@@ -39,25 +36,3 @@ def test_precision_by_layer(tmp_path):
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert not torch.equal(model.neck.fc6.weight, before)
     assert torch.nn.functional.conv2d(image, torch.ones(1, 3, 1, 1)).dtype == torch.float32  # autocast has ended
-
-
-@pytest.mark.parametrize("wrapper", [dict(), dict(type="OptimWrapper"), dict(type="BF16OptimWrapper")])
-def test_enable_amp(wrapper):
-    cfg = Config(dict(optim_wrapper=wrapper))
-    enable_amp(cfg)
-    assert cfg.optim_wrapper == dict(type="BF16OptimWrapper")
-    assert issubclass(BF16OptimWrapper, OptimWrapper)
-
-
-def test_enable_amp_without_bfloat16(monkeypatch):
-    """GPUs without bfloat16 have the toolbox's float16 with loss scaling."""
-    monkeypatch.setattr("fcn_plugin.engine.bf16_optim_wrapper.get_device", lambda: "cuda")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    cfg = Config(dict(optim_wrapper=dict(type="OptimWrapper")))
-    enable_amp(cfg)
-    assert cfg.optim_wrapper == dict(type="AmpOptimWrapper", loss_scale="dynamic")
-
-
-def test_enable_amp_with_another_wrapper():
-    with pytest.raises(ValueError, match="got 'ApexOptimWrapper'"):
-        enable_amp(Config(dict(optim_wrapper=dict(type="ApexOptimWrapper"))))

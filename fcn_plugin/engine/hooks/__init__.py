@@ -1,4 +1,5 @@
+from .compile_hook import CompileHook
 from .iteration_seed_hook import IterationSeedHook
 from .weight_handover_hook import WeightHandoverHook
 
-__all__ = ["IterationSeedHook", "WeightHandoverHook"]
+__all__ = ["CompileHook", "IterationSeedHook", "WeightHandoverHook"]

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from fcn_plugin.engine import precision
+from fcn_plugin.engine.precision import set_precision
+
+SGD = dict(type="SGD", lr=1e-3, fused=True)
+
+
+def config(**settings):
+    wrapper = dict(type="OptimWrapper", optimizer=dict(SGD))
+    return Config(dict(optim_wrapper=wrapper, val_cfg=dict(type="ValLoop"), test_cfg=dict(type="TestLoop"), **settings))
+
+
+def device(monkeypatch, name, bfloat16):
+    monkeypatch.setattr(precision, "get_device", lambda: name)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(avx512_bf16=bfloat16, avx2=True))
+    monkeypatch.setattr(torch, "set_autocast_dtype", lambda *args: chosen.append(args))
+    chosen = []
+    return chosen
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+@pytest.mark.parametrize("amp, wanted, bfloat16, mixed", [
+    (None, "auto", True, True), (None, "auto", False, False), (None, "bfloat16", True, True),
+    (None, "float32", True, False), (None, None, True, False),
+    (True, "float32", True, True), (True, None, True, True), (False, "bfloat16", True, False),
+    (False, "auto", True, False),
+])  # fmt: skip
+def test_precision_of_training_and_of_both_loops(monkeypatch, name, amp, wanted, bfloat16, mixed):
+    chosen = device(monkeypatch, name, bfloat16)
+    cfg = config(**({} if wanted is None else dict(precision=wanted)))
+    said = set_precision(cfg, amp)
+    assert cfg.optim_wrapper.type == ("BF16OptimWrapper" if mixed else "OptimWrapper")
+    assert cfg.val_cfg.get("fp16", False) == cfg.test_cfg.get("fp16", False) == mixed
+    assert said.startswith("bfloat16" if mixed else "float32")
+    assert chosen == ([(name, torch.bfloat16)] if mixed else [])
+    assert cfg.optim_wrapper.optimizer == SGD
+
+
+def test_gpus_without_bfloat16_have_float16_with_loss_scaling(monkeypatch):
+    """And an optimizer that skips the steps whose gradients overflowed."""
+    chosen = device(monkeypatch, "cuda", False)
+    cfg = config(precision="float32")
+    assert set_precision(cfg, amp=True).startswith("float16")
+    optimizer = {key: value for key, value in SGD.items() if key != "fused"}
+    assert cfg.optim_wrapper == dict(type="AmpOptimWrapper", loss_scale="dynamic", optimizer=optimizer)
+    assert "fp16" not in cfg.val_cfg and not chosen
+
+
+def test_other_wrappers_are_left_alone_unless_asked(monkeypatch):
+    device(monkeypatch, "cpu", True)
+    cfg = config(precision="auto")
+    cfg.optim_wrapper.type = "ApexOptimWrapper"
+    assert set_precision(cfg) == "as ApexOptimWrapper has it"
+    assert cfg.optim_wrapper.type == "ApexOptimWrapper"
+    with pytest.raises(ValueError, match="works with optim_wrapper.type='OptimWrapper', got 'ApexOptimWrapper'"):
+        set_precision(cfg, amp=True)
+
+
+def test_unknown_precision():
+    with pytest.raises(ValueError, match="precision must be one of auto, float32, bfloat16, got 'fp8'"):
+        set_precision(config(precision="fp8"))
+
+
+def test_this_cpu():
+    """As the system has it."""
+    with open("/proc/cpuinfo") as cpuinfo:
+        flags = next((line.split() for line in cpuinfo if line.startswith(("flags", "Features"))), [])
+    assert precision.computes_bfloat16() == bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
