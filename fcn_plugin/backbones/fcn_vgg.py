@@ -175,10 +175,6 @@ class FCNVGG(BaseModule):
             x = self.relu(x)
         return x
 
-    def compile(self, *args, **kwargs) -> None:
-        """Compile the convolutions of the stages, as ``nn.Module.compile`` does; what lies between depends on sizes."""
-        self._convolutions = torch.compile(self._convolutions, *args, **kwargs)
-
     def _reuses_padding(self) -> bool:
         """Whether it is possible: not for norms that see all cells of a map, nor for hooks and tracing, which do."""
         if not self.reuse_padding or self.padding < 2 or torch.jit.is_tracing() or torch.compiler.is_compiling():

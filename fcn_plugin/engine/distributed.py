@@ -31,7 +31,12 @@ def set_up_distributed(cfg: Config) -> None:
         raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {cfg.launcher!r}")
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
-    cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+    cfg.model_wrapper_cfg = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,  # gradients are summed where they are: no copies of 500 MB
+    )
 
 
 def is_first_process() -> bool:

@@ -10,7 +10,8 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from fcn_plugin.backbones import FCNVGG
-from fcn_plugin.engine.hooks import IterationSeedHook, WeightHandoverHook
+from fcn_plugin.engine.hooks import CompileHook, IterationSeedHook, WeightHandoverHook
+from fcn_plugin.engine.hooks.compile_hook import enable_compile
 from fcn_plugin.engine.hooks.weight_handover_hook import check_handover
 from fcn_plugin.seeding import derived_seed
 from fcn_plugin.weights.checkpoint import WeightsError
@@ -239,3 +240,39 @@ def test_hooks_are_called_by_the_runner():
     for hook in (IterationSeedHook, WeightHandoverHook):
         own = [name for name in vars(hook) if name.startswith(("before_", "after_"))]
         assert own and all(hasattr(Runner, "call_hook") and hasattr(hook.__mro__[1], name) for name in own)
+
+
+class TestCompile:
+    @pytest.mark.parametrize("setting, expected", [
+        (True, [dict(type="CompileHook")]), (dict(backend="eager"), [dict(type="CompileHook", backend="eager")]),
+        (False, []), (None, []),
+    ])  # fmt: skip
+    def test_the_runners_option_becomes_a_hook(self, setting, expected):
+        cfg = Config({} if setting is None else dict(compile=setting))
+        enable_compile(cfg)
+        assert cfg.get("custom_hooks", []) == expected and "compile" not in cfg
+        with pytest.raises(ValueError, match="compile must be True, False or a dict .*, got 'yes'"):
+            enable_compile(Config(dict(compile="yes")))
+
+    def test_images_of_many_sizes_are_compiled_once(self):
+        """The first one is enough for the others, whose logits are the same."""
+        counters = torch._dynamo.utils.counters["stats"]
+        torch.manual_seed(0)
+        trunk = dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", in_channels=10, channels=8))
+        head = dict(type="FCN16sHead", in_channels=[10, 8], num_classes=3, geometry=trunk)
+        model = MODELS.build(dict(type="EncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **trunk)).eval()
+        model.init_weights()
+        nn.init.normal_(model.decode_head.score_fr.weight)
+        images = [torch.randn(1, 3, *size) for size in [(20, 33), (64, 50), (7, 90), (130, 41), (55, 56)]]
+        with torch.no_grad():
+            expected = [model(image, mode="tensor") for image in images]
+            names = set(model.state_dict())
+            CompileHook(backend="eager").before_run(SimpleNamespace(model=model))
+            torch._dynamo.reset()
+            counters.clear()
+            graphs = []
+            for image, logits in zip(images, expected):
+                torch.testing.assert_close(model(image, mode="tensor"), logits, rtol=1e-4, atol=1e-4)
+                graphs.append(counters["unique_graphs"])
+        assert logits.std() > 0 and set(model.state_dict()) == names
+        assert graphs[0] > 0 and graphs == graphs[:1] * len(images)
