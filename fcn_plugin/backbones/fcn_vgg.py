@@ -145,7 +145,7 @@ class FCNVGG(BaseModule):
             ValueError: if the image is too small for this padding to leave anything after conv1_1.
         """
         image_size = tuple(x.shape[2:])
-        if min(image_size) + 2 * self.padding < 3:
+        if any(length + 2 * self.padding < 3 for length in image_size):
             raise ValueError(f"an image of {image_size} needs padding of at least 1 for a 3x3 convolution, got 0")
         surrounded = SurroundedMap.of_images(x, self.padding - 1) if self._reuses_padding() else None
         pools = []

@@ -82,7 +82,7 @@ class FCConvNeck(BaseModule):
         """
         *skips, x = inputs
         kernel, padding = self.fc6.kernel_size[0], self.fc6.padding[0]
-        if min(x.shape[2:]) + 2 * padding < kernel:
+        if any(length + 2 * padding < kernel for length in x.shape[2:]):
             raise ValueError(
                 f"fc6 ({kernel}x{kernel}, padding {padding}) does not fit on a map of {tuple(x.shape[2:])} cells: use a"
                 " larger image, padding=100 in the backbone, or fc6_padding='same'"
