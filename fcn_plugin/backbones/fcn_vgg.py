@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -16,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..features import ImageFeatures
 from ..geometry import IMAGE, CoordMap
+from ..layers.conv2d import Conv2d
 from ..weights.loading import load_part
 from .surroundings import SurroundedMap
 
@@ -93,7 +93,7 @@ class FCNVGG(BaseModule):
             planes = max(1, round(self.stage_channels[stage - 1] * width))
             names = [f"{stage}_{i}" for i in range(1, num_convs + 1)]
             for name in names:
-                conv = nn.Conv2d(channels, planes, 3, padding=padding if name == "1_1" else 1)
+                conv = Conv2d(channels, planes, 3, padding=padding if name == "1_1" else 1)
                 self.add_module(f"conv{name}", conv)
                 if norm_cfg is not None:
                     self.add_module(f"bn{name}", build_norm_layer(norm_cfg, planes)[1])
@@ -168,8 +168,7 @@ class FCNVGG(BaseModule):
 
     def _convolutions(self, x: Tensor, names: list[str], padding: int | None) -> Tensor:
         for name in names:
-            conv = getattr(self, f"conv{name}")
-            x = conv(x) if padding is None else F.conv2d(x, conv.weight, conv.bias, padding=padding)
+            x = getattr(self, f"conv{name}")(x, padding)
             if self.with_norm:
                 x = getattr(self, f"bn{name}")(x)
             x = self.relu(x)

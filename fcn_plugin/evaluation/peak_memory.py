@@ -28,13 +28,18 @@ class PeakMemory(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Call ``func`` and count what it makes."""
         result = func(*args, **(kwargs or {}))
-        made, given = _storages(result), _storages((args, kwargs))
+        made = _storages(result)
+        # what torch.tensor and torch.from_numpy make is first seen as the argument of lift_fresh
+        given = {} if func is torch.ops.aten.lift_fresh.default else _storages((args, kwargs))
         for key in made.keys() - given.keys():
-            size = made[key].nbytes()
-            self.current += size
-            weakref.finalize(made[key], self._forget, size)
-        self.peak = max(self.peak, self.current)
+            self._count(made[key])
         return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        size = storage.nbytes()
+        self.current += size
+        self.peak = max(self.peak, self.current)
+        weakref.finalize(storage, self._forget, size)
 
     def _forget(self, size: int) -> None:
         self.current -= size

@@ -263,7 +263,8 @@ class TestCompile:
         model = MODELS.build(dict(type="EncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **trunk)).eval()
         model.init_weights()
         nn.init.normal_(model.decode_head.score_fr.weight)
-        images = [torch.randn(1, 3, *size) for size in [(70, 93), (164, 90), (97, 190), (130, 141), (65, 66), (90, 112), (131, 77), (82, 80)]]
+        sizes = [(70, 93), (164, 90), (97, 190), (130, 141), (65, 66), (90, 112), (131, 77), (82, 80)]
+        images = [torch.randn(1, 3, *size) for size in sizes]
         with torch.no_grad():
             expected = [model(image, mode="tensor") for image in images]
             names = set(model.state_dict())

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from torch import nn
 
@@ -45,3 +46,13 @@ def test_each_run_counts_for_itself():
     assert (one.peak, other.peak) == (400, 200)
     del kept
     assert one.current == 0
+
+
+def test_what_comes_from_outside_of_torch_counts():
+    with PeakMemory() as memory:
+        first = torch.tensor([1.0, 2.0])
+        assert memory.current == 8
+        second = torch.from_numpy(np.zeros(10, dtype=np.float32))
+        assert memory.current == 48
+        del first, second
+        assert memory.current == 0

@@ -1,10 +1,7 @@
 """Logits and gradients of the real VGG16 networks against pytorch-fcn's, from the same random weights."""
 
-import importlib
-import importlib.util
-import sys
-import types
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from fcn_plugin.benchmark.peer import peer_classes
 from fcn_plugin.weights.importing import canonical_weights, import_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -27,19 +25,10 @@ SIZES = {2: [(37, 61)], 11: [(83, 12)], 21: [(1, 1), (150, 47), (99, 130)]}
 
 @pytest.fixture(scope="module")
 def torchfcn():
-    """The peer's model classes, imported without its trainer and with its download helper stubbed."""
-    spec = importlib.util.find_spec("torchfcn")
-    if spec is None:
+    """The peer's model classes."""
+    if find_spec("torchfcn") is None:
         pytest.skip("torchfcn is not installed")
-    root = Path(spec.submodule_search_locations[0])
-    patch = pytest.MonkeyPatch()
-    for name, path in (("fcn", None), ("torchfcn", root), ("torchfcn.models", root / "models")):
-        module = types.ModuleType(name)
-        module.__path__ = [str(path)] if path else []
-        patch.setitem(sys.modules, name, module)
-    names = {"FCN32s": "fcn32s", "FCN16s": "fcn16s", "FCN8s": "fcn8s", "FCN8sAtOnce": "fcn8s"}
-    yield {name: getattr(importlib.import_module(f"torchfcn.models.{file}"), name) for name, file in names.items()}
-    patch.undo()
+    return peer_classes()
 
 
 @pytest.fixture(scope="module")
