@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from fcn_plugin.backbones import FCNVGG
+from fcn_plugin.evaluation.peak_memory import PeakMemory
 from fcn_plugin.features import ImageFeatures
 
 
@@ -84,13 +85,31 @@ def test_activation_checkpointing_changes_nothing():
     torch.manual_seed(0)
     net, image = narrow(padding=1).train(), torch.randn(1, 3, 33, 40)
     grads = []
-    for net.with_cp in (False, True):
+    for net.with_cp in (False, True, (1, 2)):
         net.zero_grad()
         sum(out.square().sum() for out in net(image)).backward()
         grads.append([p.grad.clone() for p in net.parameters()])
     assert any(g.abs().sum() > 0 for g in grads[0])
-    for plain, checkpointed in zip(*grads):
-        torch.testing.assert_close(plain, checkpointed, rtol=0, atol=0)
+    for plain, *checkpointed in zip(*grads):
+        for other in checkpointed:
+            torch.testing.assert_close(plain, other, rtol=0, atol=0)
+
+
+def test_what_a_training_step_keeps():
+    """Of each stage its maps before the pooling, but not the places of the maxima (int64); less with checkpointing."""
+    image, peaks = torch.randn(1, 3, 64, 64), {}
+    for with_cp in (False, (2, 1), True):
+        net = narrow(padding=1, with_cp=with_cp).train()
+        with PeakMemory() as memory:
+            out = net(image)[-1]
+            peaks[with_cp] = memory.current
+        del out
+    floats = sum(c * n * (64 >> i) ** 2 for i, (c, n) in enumerate([(3, 2), (6, 2), (13, 3), (26, 3), (26, 3)]))
+    pooled = sum(c * (32 >> i) ** 2 for i, c in enumerate([3, 6, 13, 26, 26]))
+    assert 4 * floats < peaks[False] < 4 * (floats + 1.5 * pooled)
+    assert peaks[True] < peaks[2, 1] < 0.6 * peaks[False]
+    with pytest.raises(ValueError, match="with_cp must be True, False or numbers of stages from 1 to 5, got "):
+        narrow(with_cp=(0, 1))
 
 
 def test_channels_last_survives_loading():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import nn
 from utils import ROOT
@@ -22,6 +23,7 @@ CONFIGS = ROOT / "configs"
     ],
 )
 def test_width(name, width, channels):
+    init_default_scope("mmseg")
     cfg = Config.fromfile(CONFIGS / f"{name}.py")
     before = cfg.model.to_dict()
     found = network_config(cfg.model, width)
