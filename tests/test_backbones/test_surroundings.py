@@ -49,10 +49,19 @@ def test_maps_and_gradients_are_those_of_the_whole_computation(size, padding):
 @pytest.mark.parametrize(
     "depth, norm_cfg", [(11, None), (19, None), (13, dict(type="BN")), (16, dict(type="GN", num_groups=1))]
 )
-def test_other_networks(depth, norm_cfg):
+@pytest.mark.parametrize("training", [True, False])
+def test_other_networks(depth, norm_cfg, training):
     """Norms that know their statistics, or compute them from all cells."""
-    net = network(60, depth=depth, norm_cfg=norm_cfg, norm_eval=True).train()
+    net = network(60, depth=depth, norm_cfg=norm_cfg, norm_eval=True).train(training)
     images = torch.randn(1, 3, 50, 80, dtype=torch.float64)
+    for one, other in zip(results(net, images, True), results(net, images, False)):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("side, padding", [(85, 86), (2, 12)])
+def test_windows_at_the_border_of_the_map(side, padding):
+    """The fourth stage of VGG19 would need cells -2 to 31 of 32; a blank map of 14 would not fit into one of 12."""
+    net, images = network(padding, depth=19), torch.randn(1, 3, side, side, dtype=torch.float64)
     for one, other in zip(results(net, images, True), results(net, images, False)):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
