@@ -228,7 +228,7 @@ def test_by_the_tool(voc, tmp_path):
     torch.nn.init.normal_(model.decode_head.score_fr.weight)
     torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / "fcn32s.pth")
     options = ("model.type=DenseEncoderDecoder", "model.test_cfg.mode=a_trous", "model.test_cfg.stride=8")
-    arguments = ("--out", tmp_path / "out", "--work-dir", tmp_path / "work", "--cfg-options", *options)
+    arguments = ("--no-amp", "--out", tmp_path / "out", "--work-dir", tmp_path / "work", "--cfg-options", *options)
     outcome = run_tool("test.py", config, tmp_path / "fcn32s.pth", *arguments, cwd=tmp_path).check()
     assert "mIoU" in outcome.stdout
     predictions = sorted((tmp_path / "out").glob("*.png"))
