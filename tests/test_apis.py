@@ -1,5 +1,7 @@
 """Prediction through the toolbox's own functions."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from mmengine.registry import init_default_scope
 from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import MODELS
 from PIL import Image
+from utils import run
 
 from fcn_plugin import config_dir
 
@@ -53,3 +56,43 @@ def test_inferencer_reads_and_writes_files(trained, tmp_path):
     written = np.array(Image.open(next((tmp_path / "out" / "pred").iterdir())))
     direct = inference_model(init_model(config, checkpoint, device="cpu"), str(file))
     assert written.shape == (60, 47) and (written == direct.pred_sem_seg.data[0].numpy()).all()
+
+
+FRESH = """
+import sys
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+assert "fcn_plugin" not in sys.modules
+import numpy as np
+config, checkpoint, picture, api = sys.argv[1:]
+if api == "init_model":
+    labels = inference_model(init_model(config, checkpoint, device="cpu"), picture).pred_sem_seg.data[0].numpy()
+else:
+    inferencer = MMSegInferencer(model=config, weights=checkpoint, device="cpu", show_progress=False)
+    labels = inferencer(picture, out_dir="out")["predictions"]
+np.save("labels.npy", labels)
+"""
+
+
+@pytest.mark.parametrize("api", ["init_model", "MMSegInferencer"])
+@pytest.mark.parametrize("inherits", [False, True])
+def test_in_a_fresh_process_elsewhere(trained, api, inherits, tmp_path):
+    """By the path of a config alone, which imports the package; also of one that inherits from it by its path."""
+    config, checkpoint, reference = trained
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    scale = 1
+    if inherits:
+        scale = 2
+        (tmp_path / "own.py").write_text(
+            f"_base_ = {config!r}\nmodel = dict(data_preprocessor=dict(std=[128., 128., 128.]))\n"
+        )
+        config = str(tmp_path / "own.py")
+    Image.fromarray(picture(50, 71)).save(tmp_path / "picture.png")
+    run(sys.executable, "-c", FRESH, config, checkpoint, tmp_path / "picture.png", api, cwd=folder).check()
+    image = torch.from_numpy(picture(50, 71)[..., ::-1].copy()).permute(2, 0, 1)
+    inputs = reference.data_preprocessor(dict(inputs=[image]))["inputs"] / scale
+    with torch.no_grad():
+        expected = reference(inputs, mode="tensor").argmax(1)[0].numpy()
+    assert len(np.unique(expected)) > 1 and np.array_equal(np.load(folder / "labels.npy"), expected)
+    written = {"labels.npy"} | ({"out"} if api == "MMSegInferencer" else set())
+    assert {file.name for file in folder.iterdir()} == written
