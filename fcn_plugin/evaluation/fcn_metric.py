@@ -84,7 +84,13 @@ class FCNMetric(IoUMetric):
     together), misplaces counts from some thousands of classes on and counts every index if there is one class. Here
     the counts are integers, summed in double precision. An index beyond the classes, which the toolbox counts in one
     area and not in the other, is an error.
+
+    Attributes:
+        class_metrics: the table of the last evaluation: for each figure (``IoU``, ``Acc``) those of all classes, in
+            percent, float64 (num_classes,).
     """
+
+    class_metrics: dict[str, np.ndarray] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch and write its predictions, if they are wanted.
@@ -154,7 +160,10 @@ class FCNMetric(IoUMetric):
         """
         metrics = super().compute_metrics(results)
         if not self.format_only:
-            intersect, _, predicted, labelled = (sum(area).numpy() for area in zip(*results))
+            areas = [sum(area) for area in zip(*results)]
+            table = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
+            self.class_metrics = {name: 100 * values for name, values in table.items() if name != "aAcc"}
+            intersect, _, predicted, labelled = (area.numpy() for area in areas)
             metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
             self._warn_of_one_class(predicted, labelled)
         return metrics

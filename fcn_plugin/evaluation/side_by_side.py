@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,11 @@ from mmseg.evaluation import IoUMetric
 from PIL import Image
 from prettytable import PrettyTable
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 IGNORE_INDEX = 255
+LEGEND_COLUMNS = 2  #: of a row's legend, below each picture
 
 
 def read_indices(path: str | Path) -> np.ndarray:
@@ -107,20 +112,18 @@ def paint(indices: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     return colours[indices]
 
 
-def draw_row(
-    file: str | Path,
+def row_figure(
     image: np.ndarray,
     indices: Mapping[str, np.ndarray],
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
-) -> None:
-    """Save one row of pictures: the image, then class indices in their colours, with captions and a legend.
+) -> Figure:
+    """Draw one row of pictures: the image, then class indices in their colours, with captions and a legend.
 
     Args:
-        file (str | Path): PNG to write.
         image (np.ndarray): RGB, uint8 (H, W, 3).
         indices (Mapping[str, np.ndarray]): by caption, in order (truth, then the models), uint8 (H, W) each.
-        classes (Sequence[str]): names for the legend.
+        classes (Sequence[str]): names for the legend, which has those that occur.
         palette (Sequence[Sequence[int]]): RGB of each class.
     """
     # not on import: the first import of matplotlib on a machine looks for fonts and writes a list of them
@@ -129,18 +132,33 @@ def draw_row(
     from matplotlib.patches import Patch
 
     pictures = {"image": image, **{caption: paint(values, palette) for caption, values in indices.items()}}
+    occurring = np.unique(np.concatenate([values.ravel() for values in indices.values()]))
+    shown = [(classes[i], np.array(palette[i]) / 255, None) for i in occurring if i < len(classes)]
+    shown += [("ignored", "white", "grey")] if (occurring >= len(classes)).any() else []
+    columns = min(len(shown), LEGEND_COLUMNS * len(pictures))
     height, width = image.shape[:2]
-    figure = Figure(figsize=(2.6 * len(pictures), 2.6 * height / width + 0.7), layout="constrained")
+    legend_height = 0.2 * -(-len(shown) // columns)
+    figure = Figure(figsize=(2.6 * len(pictures), 2.6 * height / width + 0.5 + legend_height), layout="constrained")
     FigureCanvasAgg(figure)
     for axis, (caption, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items()):
         axis.imshow(picture, interpolation="nearest")
         axis.set_title(caption)
         axis.set_xticks([])
         axis.set_yticks([])
-    colours = [Patch(facecolor=np.array(colour) / 255, label=name) for name, colour in zip(classes, palette)]
-    ignored = Patch(facecolor="white", edgecolor="grey", label="ignored")
-    figure.legend(handles=[*colours, ignored], loc="outside lower center", ncols=len(colours) + 1, frameon=False)
-    figure.savefig(file, dpi=110)
+    patches = [Patch(facecolor=face, edgecolor=edge, label=name) for name, face, edge in shown]
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def draw_row(
+    file: str | Path,
+    image: np.ndarray,
+    indices: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+) -> None:
+    """Save one row of pictures (:func:`row_figure`) as PNG."""
+    row_figure(image, indices, classes, palette).savefig(file, dpi=110)
 
 
 def draw_rows(

@@ -1,0 +1,147 @@
+"""What a training logged: the records of all its sessions, also of several stages, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from .json_lines import read_json_lines
+
+SCALARS = Path("vis_data", "scalars.json")  #: of a session, written by the toolbox's LocalVisBackend
+CONFIG = Path("vis_data", "config.py")  #: of a session, likewise
+TIMESTAMP = re.compile(r"\d{8}_\d{6}")  #: name of a session's directory
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """The log of one training, which may have been interrupted and continued.
+
+    Attributes:
+        work_dir: its work directory.
+        sessions: the directory of each start that logged an iteration, first to last.
+        records: all records in the order of their ``step``, the number of iterations done.
+    """
+
+    work_dir: Path
+    sessions: list[Path]
+    records: list[dict]
+
+    @cached_property
+    def cfg(self) -> Config:
+        """The config of the last session."""
+        return read_dumped_config(self.sessions[-1] / CONFIG)
+
+    @property
+    def name(self) -> str:
+        """Name of its config: that of the newest copy in the work directory."""
+        copies = sorted(self.work_dir.glob("*.py"), key=lambda file: file.stat().st_mtime)
+        return copies[-1].stem if copies else self.work_dir.name
+
+    @property
+    def earlier_stage(self) -> str | None:
+        """Name of the stage that this training got its weights from, if it did."""
+        earlier = Path(self.cfg.get("earlier_stage") or "").stem
+        start = Path(read_dumped_config(self.sessions[0] / CONFIG).get("load_from") or "")
+        return earlier if earlier and start.parent.name == earlier else None
+
+    @property
+    def iterations(self) -> int:
+        """Iterations behind the last record."""
+        return self.records[-1]["step"]
+
+    @property
+    def max_iters(self) -> int | None:
+        """Iterations of the whole training, as its config has it."""
+        return self.cfg.get("train_cfg", {}).get("max_iters")
+
+    def series(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Steps, int64 (n,), and values, float64 (n,), of the records that have a key."""
+        found = [(record["step"], record[key]) for record in self.records if key in record]
+        steps, values = zip(*found) if found else ((), ())
+        return np.array(steps, np.int64), np.array(values, np.float64)
+
+
+def read_dumped_config(path: Path) -> Config:
+    """Read a config that a run left, without importing what it names.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not valid Python.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}, the config that a training leaves beside its log")
+    try:
+        return Config.fromfile(path, import_custom_modules=False)
+    except SyntaxError as error:
+        raise ValueError(f"{path} is not valid Python: {error}") from error
+
+
+def merge_sessions(sessions: Sequence[list[dict]]) -> list[dict]:
+    """Put the records of several sessions together; iterations that were done again count as they were the last time.
+
+    Args:
+        sessions (Sequence[list[dict]]): the records of each, first to last, in the order of their ``step``.
+    """
+    merged: list[dict] = []
+    for records in sessions:
+        if records:
+            merged = [record for record in merged if record["step"] < records[0]["step"]] + records
+    return merged
+
+
+def session_dirs(work_dir: Path) -> list[Path]:
+    """The directories of all starts in a work directory, of training and of testing, first to last."""
+    return sorted(path for path in work_dir.iterdir() if path.is_dir() and TIMESTAMP.fullmatch(path.name))
+
+
+def read_run(work_dir: str | Path) -> RunLog:
+    """Read the log of a training.
+
+    Raises:
+        FileNotFoundError: if there is no such directory, or nothing was logged in it.
+        ValueError: if a log is damaged.
+    """
+    work_dir = Path(work_dir).resolve()
+    if not work_dir.is_dir():
+        raise FileNotFoundError(f"there is no work directory {work_dir}")
+    logs = {path: read_json_lines(path / SCALARS) for path in session_dirs(work_dir) if (path / SCALARS).is_file()}
+    logs = {path: records for path, records in logs.items() if any("loss" in record for record in records)}
+    if not logs:
+        raise FileNotFoundError(
+            f"{work_dir} has no log of a training (TIME/{SCALARS}): give the work directory of tools/train.py, whose"
+            " visualizer.vis_backends must have the LocalVisBackend"
+        )
+    return RunLog(work_dir, list(logs), merge_sessions(list(logs.values())))
+
+
+def read_stages(work_dir: str | Path) -> list[RunLog]:
+    """Read the logs of a training and of the stages that it got its weights from, first to last.
+
+    Earlier stages are looked for where :func:`fcn_plugin.engine.stages.plan_stages` puts them. Those whose logs are not
+    there are left out.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_run`, for the last stage.
+    """
+    stages = [read_run(work_dir)]
+    last = stages[0]
+    parent = last.work_dir.parent if last.work_dir.name == last.name else last.work_dir
+    while earlier := stages[0].earlier_stage:
+        try:
+            stages.insert(0, read_run(parent / earlier))
+        except FileNotFoundError:
+            break
+    return stages
+
+
+def stage_offsets(stages: Sequence[RunLog]) -> list[int]:
+    """How many iterations lie before each stage, if those of all stages are counted on."""
+    lengths = [max(stage.iterations, stage.max_iters or 0) for stage in stages[:-1]]
+    return list(accumulate(lengths, initial=0))

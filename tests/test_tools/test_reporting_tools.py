@@ -1,0 +1,168 @@
+"""tools/plot_run.py, compare.py and report.py on a real training of three stages, the last one continued once."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import dom_of
+from PIL import Image
+from utils import run_tool, tiny_config
+
+from fcn_plugin.evaluation import class_ious, mean_iou
+from fcn_plugin.reporting.class_metrics import last_test, last_validation, read_tables
+from fcn_plugin.reporting.run_log import read_stages, stage_offsets
+
+STAGES = ("fcn32s", "fcn16s", "fcn8s")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, voc) -> tuple[Path, Path, Path]:
+    """Config of FCN-8s, its work directory, and the predictions of its test."""
+    folder, earlier = tmp_path_factory.mktemp("trained"), None
+    for model in STAGES:
+        chain = dict(earlier_stage=str(earlier)) if earlier else {}
+        settings = {"train_cfg.max_iters": 2, "train_cfg.val_interval": 2, "default_hooks.checkpoint.interval": 1}
+        earlier = tiny_config(folder, voc, f"{model}_vgg16_camvid", **settings, **chain)
+    arguments = (earlier, "--work-dir", folder / "work")
+    run_tool("train.py", *arguments, cwd=folder).check()
+    run_tool("train.py", *arguments, "--cfg-options", "train_cfg.max_iters=3", cwd=folder).check()
+    checkpoint = folder / "work/iter_3.pth"
+    run_tool("test.py", arguments[0], checkpoint, *arguments[1:], "--out", folder / "fcn8s", cwd=folder).check()
+    return earlier, folder / "work", folder / "fcn8s"
+
+
+def test_log_of_the_training(trained):
+    stages = read_stages(trained[1])
+    assert [stage.name for stage in stages] == list(STAGES) and stage_offsets(stages) == [0, 2, 4]
+    assert [stage.series("loss")[0].tolist() for stage in stages] == [[1, 2], [1, 2], [1, 2, 3]]
+    for stage in stages:  # the first layer's is a fifth of the base
+        assert stage.series("base_lr")[1] == pytest.approx(5 * stage.series("lr")[1]) and stage.series("lr")[1][0] > 0
+    assert [len(stage.sessions) for stage in stages] == [1, 1, 2]
+    assert [stage.series("mIoU")[0].tolist() for stage in stages] == [[2], [2], [2, 3]]
+
+
+def test_figures_of_the_classes(trained, voc):
+    """Those of the log, and of the predictions."""
+    run = read_stages(trained[1])[-1]
+    validation, test = last_validation(run), last_test(run.work_dir)
+    assert (validation.split, validation.step, test.split, test.step) == ("val", 3, "test", 0)
+    (logged,) = read_tables(run.sessions[1])
+    assert list(logged.columns) == list(validation.columns) == ["IoU", "Acc"] and len(logged.classes) == 11
+    assert logged.classes == validation.classes
+    for name, values in validation.columns.items():
+        assert logged.columns[name] == [value if value is None else round(value, 2) for value in values]
+    assert validation.metrics["mIoU"] == pytest.approx(run.series("mIoU")[1][1])
+    assert list(validation.metrics) == ["aAcc", "mIoU", "mAcc", "fwIoU"]
+    ious = class_ious(trained[2], voc / "SegmentationClass", ["image4", "image5"], 11)
+    assert [np.nan if value is None else value / 100 for value in test.columns["IoU"]] == pytest.approx(
+        ious, nan_ok=True
+    )
+    assert test.metrics["mIoU"] == pytest.approx(100 * mean_iou(ious), abs=0.006)
+
+
+def test_plot_run(trained, tmp_path):
+    runs = (f"staged={trained[1]}", trained[1] / "fcn16s")
+    outcome = run_tool("plot_run.py", *runs, "--out", "curves.svg", cwd=tmp_path).check()
+    assert outcome.stdout.splitlines()[-3:] == [
+        "staged: fcn32s 2 iterations, fcn16s 2 iterations, fcn8s 3 iterations",
+        "fcn16s: fcn32s 2 iterations, fcn16s 2 iterations",
+        "Wrote curves.svg.",
+    ]
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    outcome = run_tool("plot_run.py", trained[1], "--stage-only", "--out", "one.png", cwd=tmp_path).check()
+    assert "work: fcn8s 3 iterations" in outcome.stdout
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.width == 990
+
+
+def test_compare(trained, voc, tmp_path):
+    config, _, predictions = trained
+    models = (f"net={predictions}", f"truth={voc / 'SegmentationClass'}")
+    for name in ("image4", "image5"):  # the truth has ignored pixels, which no prediction may have elsewhere
+        assert (np.array(Image.open(voc / f"SegmentationClass/{name}.png")) == 255).any()
+    outcome = run_tool(
+        "compare.py", config, *models, "--out", "out", "--rows", 1, "--sort", "net", cwd=tmp_path
+    ).check()
+    ious = class_ious(predictions, voc / "SegmentationClass", ["image4", "image5"], 11)
+    assert re.search(rf"mIoU +\| +{100 * mean_iou(ious):.1f} \| +100.0 \|", outcome.stdout)
+    assert "2 images of the val split:" in outcome.stdout and outcome.stdout.endswith("Wrote 6 files to out.\n")
+    with (tmp_path / "out/images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["model"]) for row in rows] == [
+        ("image4", "net"), ("image4", "truth"), ("image5", "net"), ("image5", "truth"),
+    ]  # fmt: skip
+    means = {
+        name: mean_iou(class_ious(predictions, voc / "SegmentationClass", [name], 11)) for name in ("image4", "image5")
+    }
+    assert [float(row["mIoU"]) for row in rows if row["model"] == "net"] == pytest.approx(
+        [100 * mean for mean in means.values()], abs=0.006
+    )
+    worst = min(means, key=means.get)
+    assert [path.name for path in (tmp_path / "out/rows").iterdir()] == [f"0001_{worst}.png"]
+
+
+def test_report(trained, tmp_path):
+    work_dir, predictions = trained[1:]
+    run_tool("report.py", work_dir, "--out", tmp_path / "report.html", cwd=tmp_path).check()
+    outcome = run_tool("report.py", work_dir, "--predictions", f"<net>={predictions}", cwd=tmp_path).check()
+    report = work_dir / "report.html"
+    assert outcome.stdout.endswith(f"Wrote {report}.\n")
+    text, without = report.read_text(encoding="utf-8"), (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (text.count("<img "), without.count("<img ")) == (4, 1)
+    for name, value in last_validation(read_stages(work_dir)[-1]).metrics.items():
+        assert f"<dt>{name}</dt><dd>{value:.2f}</dd>" in text
+    assert '<table id="val">' in text and '<table id="test">' in text
+    assert "3 iterations logged of 3, in 2 sessions" in text and "iter_3.pth" in text and "PyTorch" in text
+    assert "FCN8sHead" in text and "CamVidDataset" in text
+    assert dom_of(report).count("<img ") == 4
+
+
+def test_tensorboard_by_one_line(voc, tmp_path):
+    """Beside the JSON log, with the same figures."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid", **{"train_cfg.val_interval": 4})
+    with config.open("a") as file:
+        file.write(
+            "\nvisualizer = dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])\n"
+        )
+    run_tool("train.py", config, "--work-dir", tmp_path / "work", cwd=tmp_path).check()
+    (log,) = (tmp_path / "work").glob("*/vis_data/scalars.json")
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    events = EventAccumulator(str(log.parent))
+    events.Reload()
+    for key, number in (("loss", 4), ("lr", 4), ("mIoU", 1)):
+        expected = [(record["step"], pytest.approx(record[key])) for record in records if key in record]
+        assert len(expected) == number
+        assert [(event.step, event.value) for event in events.Scalars(key)] == expected
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["plot_run.py", "missing", "--out", "a.png"], "there is no directory missing"),
+        (["plot_run.py", "{work}", "--out", "a.txt"], "a picture must end in"),
+        (["plot_run.py", "{work}", "--out", "a.png", "--window", "4"], "odd number from 1 on, got 4"),
+        (["plot_run.py", "{out}", "--out", "a.png"], "has no log of a training"),
+        (["compare.py", "missing.py", "{out}", "--out", "a"], "there is no config missing.py"),
+        (["compare.py", "{config}", "{work}", "--out", "a"], "has no prediction for 2 of 2 images"),
+        (["compare.py", "{config}", "{out}", "--out", "{work}"], "is there already"),
+        (["compare.py", "{config}", "{out}", "--out", "a", "--sort", "x"], "no model 'x' to sort by, only fcn8s"),
+        (["compare.py", "{config}", "{out}", "--out", "a", "--data-root", "x"], "x/JPEGImages, which does not exist"),
+        (["report.py", "missing"], "there is no directory"),
+        (["report.py", "{out}", "--out", "a"], "has no log of a training"),
+        (["report.py", "{work}", "--out", "a", "--predictions", "x=y"], "there is no directory y"),
+    ],
+)
+def test_wrong_input(arguments, message, trained, tmp_path):
+    places = dict(config=trained[0], work=trained[1], out=trained[2])
+    tool, *filled = [argument.format(**places) for argument in arguments]
+    outcome = run_tool(tool, *filled, cwd=tmp_path)
+    assert outcome.returncode == 1
+    (error,) = outcome.errors
+    assert error.startswith("error: ") and message in error
+    assert not list(tmp_path.iterdir())
