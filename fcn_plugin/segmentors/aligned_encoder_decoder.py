@@ -85,8 +85,8 @@ class AlignedEncoderDecoder(EncoderDecoder):
             ImageFeatures: maps (N, C_i, h_i, w_i); as the trunk returns them, if nothing tells where they lie.
         """
         height, width = inputs.shape[2:]
-        bottom, right = -height % self.size_divisor, -width % self.size_divisor
-        if bottom or right:
+        if self.size_divisor > 1:  # also by nothing: exporters keep no branch that depends on the size
+            bottom, right = -height % self.size_divisor, -width % self.size_divisor
             inputs = functional.pad(inputs, (0, right, 0, bottom))
         try:
             features = super().extract_feat(inputs)
