@@ -18,7 +18,7 @@ else:
     # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
-from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, samplers, segmentors
+from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, registry, samplers, segmentors
 from .paths import config_dir, tools_dir
 from .version import __version__
 
@@ -32,6 +32,7 @@ __all__ = [
     "evaluation",
     "losses",
     "necks",
+    "registry",
     "samplers",
     "segmentors",
     "tools_dir",

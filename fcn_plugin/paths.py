@@ -7,8 +7,8 @@ from pathlib import Path
 
 def _shipped(name: str) -> Path:
     package = Path(__file__).parent
-    in_wheel = package / ".mim" / name
-    return in_wheel if in_wheel.is_dir() else package.parent / name
+    in_package = package / ".mim" / name  # files in an installed wheel, links in a checkout
+    return in_package.resolve() if in_package.is_dir() else package.parent / name
 
 
 def config_dir() -> Path:

@@ -32,10 +32,10 @@ def allow_checkpoint_types() -> None:
     """
     dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
     torch.serialization.add_safe_globals([HistoryBuffer, np.ndarray, np.dtype, *dtypes])
-    multiarray = (np._core if hasattr(np, "_core") else np.core).multiarray
-    for name in ("_reconstruct", "scalar"):
+    for function in (np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]):  # where numpy 1 or numpy 2 has them
         for package in ("numpy._core", "numpy.core"):  # saved by numpy 2 or numpy 1
-            torch.serialization.add_safe_globals([(getattr(multiarray, name), f"{package}.multiarray.{name}")])
+            name = f"{package}.multiarray.{function.__name__}"
+            torch.serialization.add_safe_globals([(function, name)])
     torch.serialization.add_safe_globals([(_buffer_method, "builtins.getattr")])
 
 
