@@ -16,7 +16,7 @@ class FCConv(nn.Conv2d):
 
     On a CPU, it is computed as a matrix product. In mixed precision, the weights are converted a block of filters at a
     time, so there is never a copy of all of them, nor of their gradient in another layout or dtype. On other devices,
-    and where a bare ``nn.Conv2d`` would do something else (strides, dilations, groups), it is that.
+    for many cells, and once its strides or dilations were changed, it is a bare ``nn.Conv2d``.
 
     Args:
         in_channels (int): channels of the map.
@@ -42,7 +42,7 @@ class FCConv(nn.Conv2d):
 
     def _by_blocks(self, x: Tensor) -> bool:
         """Whether it pays: there is something to convert or to train, and the windows take less than the weights."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or (*self.stride, *self.dilation) != (1, 1, 1, 1):
             return False
         if not torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled():
             return False

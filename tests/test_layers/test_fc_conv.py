@@ -55,6 +55,19 @@ def test_mixed_precision_rounds_no_more_than_a_convolution(kernel, batch):
         assert (one - expected).abs().max() / scale < max(0.01, 1.5 * float((other - expected).abs().max() / scale))
 
 
+@pytest.mark.parametrize("change", [dict(dilation=(2, 2)), dict(stride=(2, 2))])
+def test_changed_layers(change):
+    """As the dense form of a network does it."""
+    layer, plain = pair(3, 0)
+    for one in (layer, plain):
+        vars(one).update(change)
+    x = torch.randn(1, 5, 7, 6)
+    grad = torch.randn_like(plain(x))
+    for autocast in (False, True):
+        for found, expected in zip(outputs(layer, x, grad, autocast), outputs(plain, x, grad, autocast)):
+            torch.testing.assert_close(found, expected)
+
+
 def test_only_what_is_needed_gets_a_gradient():
     layer, _ = pair(3, 0)
     x = torch.randn(1, 5, 4, 6)
