@@ -105,7 +105,15 @@ def test_wrong_input(arguments, message, model, data, tmp_path):
     assert "Predicted" not in outcome.stdout and not (tmp_path / "out").exists()
 
 
-def test_interrupted(model, tmp_path):
+@pytest.fixture
+def interruptible():
+    """Processes take SIGINT, also if the tests were started in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted(model, tmp_path, interruptible):
     """What is there is whole, and of the video that was being written nothing is left."""
     for number in range(3):
         write_picture(tmp_path / f"in/{number}.png", number)
