@@ -19,7 +19,7 @@ NAMES = {path.stem for path in LEAVES}
 
 def test_the_promised_configs_are_there():
     promised = {f"fcn{s}_vgg16_{d}" for s in ("32s", "16s", "8s") for d in ("voc", "sbd", "camvid", "shapes")}
-    promised |= {"fcn8s-atonce_vgg16_voc", "fcn8s-atonce_vgg16_sbd"}
+    promised |= {f"fcn8s-atonce_vgg16_{d}" for d in ("voc", "sbd", "camvid")}
     cvpr = ("32s", "16s", "8s", "32s-fixed", "32s-patchwise", "32s-balanced", "32s-augmented")
     promised |= {f"fcn{variant}_vgg16_cvpr_sbd" for variant in cvpr}
     others = ["fcn8s_r50", "fcn8s_mobilenetv2", "fcn8s_swin-t", "fcn8s_convnext-t", "fcn8s_vgg16-bn", "fcn4s_hrnet-w18"]
