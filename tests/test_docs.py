@@ -1,0 +1,159 @@
+"""That README and docs are right: their code runs, their configs build, their commands parse, and their files exist.
+
+Blocks ``python run`` are run in the order of the page, and what they print is compared with a following ``text`` block.
+Blocks ``python config NAME`` are read as config files beside the shipped ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS, MODELS
+from utils import ROOT
+
+from fcn_plugin.engine.preflight import check_geometry
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, start: str) -> list[tuple[str, str, str]]:
+    """Info, text, and the text of a following ``text`` block, of the blocks of a page whose info starts so."""
+    found = [(match["info"].strip(), match["text"], match.span()) for match in BLOCK.finditer(page.read_text())]
+    content, kept = page.read_text(), []
+    for i, (info, text, (_, end)) in enumerate(found):
+        follows = i + 1 < len(found) and found[i + 1][0] == "text" and not content[end : found[i + 1][2][0]].strip()
+        if info.startswith(start):
+            kept.append((info, text, found[i + 1][1] if follows else ""))
+    return kept
+
+
+def pages_with(start: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, start)]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The command lines of a page: in ``bash`` blocks and in indented lines, without comments."""
+    text = page.read_text()
+    lines = "\n".join(block for _, block, _ in blocks(page, "bash"))
+    lines += "\n" + "\n".join(re.findall(r"^ {4,}(\S.*)$", BLOCK.sub("", text), re.MULTILINE))
+    found = []
+    for line in re.sub(r"\\\n\s*", " ", lines).splitlines():
+        words = shlex.split(line, comments=True) if re.match(r"(\w+=\S+ )*(python|bash|tools/|pip)", line) else []
+        while words and re.fullmatch(r"\w+=\S*", words[0]):
+            words.pop(0)
+        if words:
+            found.append(words)
+    return found
+
+
+def tool_commands() -> list[tuple[str, ...]]:
+    found = [words for page in PAGES for words in commands(page) if words[0] == "python"]
+    return sorted({tuple(words[1:]) for words in found})
+
+
+@pytest.fixture
+def own_registries(monkeypatch):
+    """What a page registers is gone afterwards."""
+    for registry in (MODELS, DATASETS):
+        monkeypatch.setattr(registry, "_module_dict", dict(registry.module_dict))
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        yield
+
+
+@pytest.mark.parametrize("page", pages_with("python run"), ids=lambda page: page.stem)
+def test_code_prints_what_the_page_says(page, own_registries):
+    namespace = {}
+    for _, code, expected in blocks(page, "python run"):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(code, page.name, "exec"), namespace)
+        assert out.getvalue().strip() == expected.strip(), code
+
+
+@pytest.mark.parametrize("page", pages_with("python config"), ids=lambda page: page.stem)
+def test_configs_build(page, tmp_path):
+    configs = shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for info, text, _ in blocks(page, "python config"):
+        path = configs / info.split()[2]
+        assert not path.exists(), f"{info} is there already"
+        path.write_text(text)
+        cfg = Config.fromfile(path)
+        check_geometry(cfg)
+        assert Path(cfg.get("earlier_stage") or path).is_file()
+
+
+@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: page.stem)
+def test_other_code_compiles(page):
+    for _, code, _ in blocks(page, "python"):
+        compile(code, page.name, "exec")
+
+
+@pytest.mark.parametrize("command", tool_commands(), ids=" ".join)
+def test_tools_take_the_command(command, monkeypatch):
+    tool, *arguments = command
+    monkeypatch.setattr(sys, "argv", [tool, *arguments])
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "0")  # the tools set it
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            assert isinstance(runpy.run_path(str(ROOT / tool))["parse_args"](), argparse.Namespace)
+    except SystemExit:
+        pytest.fail(errors.getvalue())
+
+
+def test_there_are_commands_of_most_tools():
+    named = {command[0] for command in tool_commands()}
+    assert len(named) >= 10 and {"tools/train.py", "tools/test.py", "tools/export.py"} <= named
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text()))
+
+
+def test_the_index_links_all_pages():
+    index = ROOT / "docs/README.md"
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {index.name}
+    assert pages and pages <= set(links(index))
+    assert "docs/README.md" in links(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        if "://" not in path:
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, link
+
+
+def expanded(name: str) -> list[str]:
+    """The names that braces mean: ``fcn32s-{a,b}_voc``."""
+    parts = [part[1:-1].split(",") if part.startswith("{") else [part] for part in re.split(r"(\{[^}]*\})", name)]
+    return ["".join(choice) for choice in product(*parts)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_named_files_exist(page):
+    text = page.read_text()
+    own = {f"configs/{info.split()[2]}" for info, _, _ in blocks(page, "python config")}
+    paths = re.findall(r"(?<![\w/.])((?:configs|tools|docs|fcn_plugin|tests)/[\w./{},-]+\.\w+)", text)
+    missing = {path for name in paths for path in expanded(name) if not (ROOT / path).exists()} - own
+    names = re.findall(r"`(fcn\d+s[\w{},-]*_[\w{},-]+?)(?:\.py)?`", text)
+    shipped = {path.stem for path in (ROOT / "configs").glob("*.py")}
+    assert not missing and not {one for name in names for one in expanded(name)} - shipped
