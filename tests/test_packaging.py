@@ -277,10 +277,10 @@ def test_both_stacks_pin_the_same_versions_of_the_rest():
     shared = maintained.keys() & openmmlab.keys()
     differing = {name for name in shared if maintained[name] != openmmlab[name]}
     assert differing == {"numpy", "opencv-python"} and len(shared) > 40
-    assert maintained.keys() - shared == {
-        *("onedl-mmcv", "onedl-mmengine", "onedl-mmpretrain", "onedl-mmsegmentation", "torchvision"),
-        *("flatbuffers", "ml_dtypes", "onnx", "onnx-ir", "onnxruntime", "onnxscript"),  # export is tested on one stack
-    }
+    # mmpretrain and timm are tested on one stack; ml_dtypes is too new for the other's numpy
+    others = {"onedl-mmcv", "onedl-mmengine", "onedl-mmpretrain", "onedl-mmsegmentation", "timm", "torchvision"}
+    assert maintained.keys() - shared >= others | {"ml_dtypes"}
+    assert shared >= {"onnx", "onnxruntime", "onnxscript", "tensorboard", "h5py", "protobuf"}
 
 
 @pytest.mark.parametrize("missing", ["mmseg", "mmcv", "mmengine"])

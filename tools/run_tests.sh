@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 # apart from the demo's: the toolbox imports a torchvision that is there, and one that does not fit torch stops it
 suffix=${FCN_PLUGIN_STACK:+-$FCN_PLUGIN_STACK}
 export FCN_PLUGIN_VENV=${FCN_PLUGIN_VENV:-.venv-test$suffix}
-tools/setup_venv.sh toolbox,mmpretrain,test
+tools/setup_venv.sh toolbox,mmpretrain,timm,test
 bin=$(cd "$FCN_PLUGIN_VENV/bin" && pwd)
 # the peer of the parity tests; its own dependencies (for training and downloads) are not needed
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(grep '^torchfcn==' constraints.txt)"

@@ -8,8 +8,8 @@ venv=${FCN_PLUGIN_VENV:-.venv}
 python=${PYTHON:-python3}
 case ${FCN_PLUGIN_STACK:-maintained} in
     maintained) extras=$1 constraints=constraints.txt ;;
-    openmmlab) # mmpretrain of this stack is not tested
-        extras=${1/toolbox/openmmlab} extras=${extras/,mmpretrain/} constraints=constraints-openmmlab.txt ;;
+    openmmlab) # mmpretrain and timm on this stack are not tested
+        extras=${1/toolbox/openmmlab} extras=${extras/,mmpretrain/} extras=${extras/,timm/} constraints=constraints-openmmlab.txt ;;
     *)
         echo "error: FCN_PLUGIN_STACK must be maintained or openmmlab, got '$FCN_PLUGIN_STACK'" >&2
         exit 1 ;;
