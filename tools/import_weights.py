@@ -1,15 +1,16 @@
-"""Import published weights (torchvision, mmpretrain, Keras, Caffe, pytorch-fcn) as a checkpoint of this package."""
+"""Import weights (torchvision, mmpretrain, Keras, Caffe, pytorch-fcn, a training's own) as a checkpoint to pass on."""
 
 import argparse
 import sys
 
+import torch
 from mmengine.config import DictAction
 
 from fcn_plugin.engine.preflight import read_config
 from fcn_plugin.engine.pretrained import check_fit
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 from fcn_plugin.weights.download import local_file
-from fcn_plugin.weights.importing import import_weights, save_weights, set_preprocessing
+from fcn_plugin.weights.importing import halve, import_weights, save_weights, set_preprocessing
 from fcn_plugin.weights.preprocessing import PREPROCESSINGS, describe, fold_preprocessing
 
 
@@ -24,6 +25,9 @@ def parse_args() -> argparse.Namespace:
         "--fold-preprocessing",
         action="store_true",
         help="fold RGB -> BGR and the standard deviation into the first convolution: the result takes Caffe's input",
+    )
+    parser.add_argument(
+        "--dtype", choices=("bfloat16", "float16"), help="save the weights in this format, in half the space"
     )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings of CONFIG")
     return parser.parse_args()
@@ -44,6 +48,8 @@ def main() -> None:
             cfg = read_config(args.config)
             cfg.merge_from_dict(args.cfg_options)
             parts = check_fit(checkpoint, cfg, args.source)
+        if args.dtype:
+            checkpoint["state_dict"] = halve(checkpoint["state_dict"], getattr(torch, args.dtype))
         save_weights(checkpoint, args.out)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

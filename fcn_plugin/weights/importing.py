@@ -155,6 +155,28 @@ def set_preprocessing(checkpoint: dict, name: str | None, where: str) -> None:
     checkpoint["meta"]["preprocessing"] = dict(known or given)
 
 
+def halve(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights in a shorter number format, for files of half the size; networks load them as float32.
+
+    Biases and the vectors of norms stay as they are: they take no space.
+
+    Args:
+        state_dict (Mapping[str, Tensor]): weights by name.
+        dtype (torch.dtype): such as ``torch.bfloat16``, which keeps 8 bits of the mantissa and float32's range.
+
+    Raises:
+        WeightsError: if a value is beyond the range of the format.
+    """
+    halved = {
+        name: value.to(dtype) if value.is_floating_point() and value.dim() > 1 else value
+        for name, value in state_dict.items()
+    }
+    lost = [name for name, value in halved.items() if not value.isfinite().all() and state_dict[name].isfinite().all()]
+    if lost:
+        raise WeightsError(f"{some(lost)} has values beyond the range of {dtype}: take bfloat16")
+    return halved
+
+
 def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
     """Save a checkpoint as a whole or not at all.
 

@@ -46,6 +46,20 @@ def test_imported_weights_are_tested_directly(fcn16s, tmp_path):
     assert predictions[0] == predictions[1] and len(predictions[0]) == 2
 
 
+def test_half_the_space(fcn16s, tmp_path):
+    """Weights in bfloat16 are tested like others, with the values that they were rounded to."""
+    config, file = fcn16s
+    whole, half = tmp_path / "whole.pth", tmp_path / "half.pth"
+    run_tool("import_weights.py", file, whole, cwd=tmp_path).check()
+    run_tool("import_weights.py", whole, half, "--dtype", "bfloat16", "--for", config, cwd=tmp_path).check()
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    expected, meta = (import_weights(whole)[key] for key in ("state_dict", "meta"))
+    assert import_weights(half)["meta"] == meta
+    for name, value in weights(half).items():
+        assert torch.equal(value.float(), expected[name].bfloat16().float() if value.dim() > 1 else expected[name])
+    run_tool("test.py", config, half, "--work-dir", tmp_path / "work", cwd=tmp_path).check()
+
+
 def test_training_starts_from_a_downloaded_classifier(tmp_path, voc):
     """init_cfg takes a caffemodel by its path; the frozen trunk still has its weights at the end."""
     tensors = files.reference_weights()
