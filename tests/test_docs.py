@@ -153,7 +153,7 @@ def expanded(name: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_named_files_exist(page):
     text = page.read_text()
-    own = {f"configs/{info.split()[2]}" for info, _, _ in blocks(page, "python config")}
+    own = {f"configs/{info.split()[2]}" for one in PAGES for info, _, _ in blocks(one, "python config")}
     paths = re.findall(r"(?<![\w/.])((?:configs|tools|docs|fcn_plugin|tests)/[\w./{},-]+\.\w+)", text)
     missing = {path for name in paths for path in expanded(name) if not (ROOT / path).exists()} - own
     names = re.findall(r"`(fcn\d+s[\w{},-]*_[\w{},-]+?)(?:\.py)?`", text)
