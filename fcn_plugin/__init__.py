@@ -21,6 +21,9 @@ else:
 from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, registry, samplers, segmentors
 from .paths import config_dir, tools_dir
 from .version import __version__
+from .weights.checkpoint import allow_checkpoint_types
+
+allow_checkpoint_types()  # for the toolbox's init_model: the original MMEngine cannot load its own checkpoints safely
 
 __all__ = [
     "__version__",

@@ -62,7 +62,8 @@ def build_config(args: argparse.Namespace) -> Config:
     if is_first_process():
         print(f"Precision: {precision}", flush=True)
     if args.show or args.show_dir:
-        cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
+        # every image: OpenMMLab's own hook takes each 50th by default
+        cfg.default_hooks.visualization.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
         cfg.visualizer.save_dir = args.show_dir
     if args.out:
         cfg.test_evaluator.output_dir = args.out
