@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
 from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import MODELS
@@ -25,7 +26,8 @@ def trained(tmp_path):
     torch.nn.init.normal_(model.decode_head.score_fr.weight, 0, 1.0)
     checkpoint = str(tmp_path / "weights.pth")
     meta = dict(dataset_meta=dict(classes=tuple("abcdef"), palette=[[i, 2 * i, 3 * i] for i in range(6)]))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), checkpoint)
+    log = dict(log_scalars={"train/loss": HistoryBuffer([1.0], [1])})  # as a training saves it
+    torch.save(dict(state_dict=model.state_dict(), meta=meta, message_hub=log), checkpoint)
     return config, checkpoint, model.eval()
 
 
@@ -67,7 +69,7 @@ config, checkpoint, picture, api = sys.argv[1:]
 if api == "init_model":
     labels = inference_model(init_model(config, checkpoint, device="cpu"), picture).pred_sem_seg.data[0].numpy()
 else:
-    inferencer = MMSegInferencer(model=config, weights=checkpoint, device="cpu", show_progress=False)
+    inferencer = MMSegInferencer(model=config, weights=checkpoint, device="cpu")
     labels = inferencer(picture, out_dir="out")["predictions"]
 np.save("labels.npy", labels)
 """
