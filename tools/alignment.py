@@ -49,8 +49,7 @@ def main() -> None:
         if args.out:
             check_picture_name(args.out)
             image = middle_of(read_image(args.image) if args.image else grey_grid(tuple(args.size)))
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         model = cfg.get("model") or {}
         trunk = LinearTrunk(model, cfg.get("default_scope") or "mmseg")
         alignments = measure_alignment(trunk, args.index)

@@ -6,7 +6,7 @@ import sys
 from mmengine.config import DictAction
 
 from fcn_plugin.datasets.benchmark import logged_waiting_share, measure
-from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.preflight import check_data, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,10 +34,7 @@ def main() -> None:
         if args.log:
             share, seconds = logged_waiting_share(args.log)
             print(f"Logged: {seconds:.3f} s a step, {100 * share:.1f} % of them waiting for data")
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(args.cfg_options)
-        if args.data_root:
-            set_data_root(cfg, args.data_root)
+        cfg = read_config(args.config, args.cfg_options, args.data_root)
         check_data(cfg, (f"{args.split}_dataloader",))
         print("workers  images/s  per worker" + ("  waiting" if args.step_seconds else ""))
         for workers in args.workers:

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from fcn_plugin.datasets.browse import browse
-from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.preflight import check_data, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,10 +26,7 @@ def main() -> None:
     """Read the config, and save the pictures."""
     args = parse_args()
     try:
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(args.cfg_options)
-        if args.data_root:
-            set_data_root(cfg, args.data_root)
+        cfg = read_config(args.config, args.cfg_options, args.data_root)
         check_data(cfg, (f"{args.split}_dataloader",))
         out = args.out or Path("work_dirs", Path(args.config).stem, f"browse_{args.split}")
         files = browse(cfg, args.split, out, args.number)

@@ -7,7 +7,7 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 
-from fcn_plugin.engine.preflight import check_data, read_config, set_data_root
+from fcn_plugin.engine.preflight import check_data, read_config
 from fcn_plugin.evaluation import iou_table
 from fcn_plugin.reporting.comparison import check_empty, compare, write_comparison
 from fcn_plugin.reporting.evaluation_set import EvaluationSet
@@ -36,10 +36,7 @@ def main() -> None:
     try:
         check_empty(args.out)
         models = named_directories(args.predictions)
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(args.cfg_options)
-        if args.data_root:
-            set_data_root(cfg, args.data_root)
+        cfg = read_config(args.config, args.cfg_options, args.data_root)
         check_data(cfg, (f"{args.split}_dataloader",))
         data = EvaluationSet(cfg, args.split)
         bar = track(range(len(data)), description="images", console=Console(stderr=True))

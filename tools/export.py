@@ -39,8 +39,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")  # exporters warn of their own future
     logging.getLogger("torch").setLevel(logging.ERROR)
     try:
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         exported = export_network(
             cfg,
             args.weights,

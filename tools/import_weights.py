@@ -45,8 +45,7 @@ def main() -> None:
             folded = fold_preprocessing(checkpoint["state_dict"], meta["preprocessing"])
             checkpoint["state_dict"], meta["preprocessing"] = folded
         if args.config:
-            cfg = read_config(args.config)
-            cfg.merge_from_dict(args.cfg_options)
+            cfg = read_config(args.config, args.cfg_options)
             parts = check_fit(checkpoint, cfg, args.source)
         if args.dtype:
             checkpoint["state_dict"] = halve(checkpoint["state_dict"], getattr(torch, args.dtype))

@@ -31,8 +31,7 @@ def config_of(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError, ValueError: as :func:`read_config` and :func:`set_up_distributed`.
     """
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", Path(args.config).stem))
     set_up_distributed(cfg)

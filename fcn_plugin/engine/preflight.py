@@ -18,8 +18,13 @@ from ..trunk import build_without_values
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def read_config(path: str) -> Config:
+def read_config(path: str, options: Mapping | None = None, data_root: str | None = None) -> Config:
     """Read a config file.
+
+    Args:
+        path (str): of the file.
+        options (Mapping, optional): settings to override, as from ``--cfg-options``.
+        data_root (str, optional): root of the data of all dataloaders, in place of the config's.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -28,12 +33,16 @@ def read_config(path: str) -> Config:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no config {path}")
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except SyntaxError as error:
         raise ValueError(f"the config {path} is not valid Python: {error}") from error
     except ImportError as error:
         cause = error.__cause__ or error
         raise ValueError(f"the config {path} imports what is not installed ({cause}): install it") from error
+    cfg.merge_from_dict(options or {})
+    if data_root:
+        set_data_root(cfg, data_root)
+    return cfg
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:

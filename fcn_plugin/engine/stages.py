@@ -155,8 +155,7 @@ def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = Fal
     while not stage_only and not cfg.get("load_from") and (path := stages[-1].cfg.get("earlier_stage")):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{stages[-1].name} names the earlier stage {path}, which does not exist")
-        earlier = read_config(path)
-        earlier.merge_from_dict(options or {})
+        earlier = read_config(path, options)
         earlier.launcher = cfg.get("launcher", "none")
         set_up_distributed(earlier)
         earlier.work_dir = str(parent / Path(path).stem)

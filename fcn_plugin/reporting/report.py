@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 
-from ..engine.preflight import read_config, set_data_root
+from ..engine.preflight import read_config
 from ..files import whole_file
 from .class_metrics import ClassMetrics, last_test, last_validation, ordered_means
 from .comparison import Comparison, compare
@@ -49,19 +48,11 @@ def write_report(
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {out.parent} for the report {out.name}")
     stages = read_stages(work_dir)
-    cfg = _importable(stages[-1], data_root)
+    cfg = read_config(str(stages[-1].sessions[-1] / CONFIG), data_root=data_root)
     compared = compare(EvaluationSet(cfg, "val"), predictions) if predictions else None
     content = render({**_training(stages), **_samples(compared, rows), "data": data_lists(cfg)})
     with whole_file(out) as partial:
         partial.write_text(content, encoding="utf-8")
-
-
-def _importable(run: RunLog, data_root: str | None) -> Config:
-    """The config of a run with what it imports, for its data sets."""
-    cfg = read_config(str(run.sessions[-1] / CONFIG))
-    if data_root:
-        set_data_root(cfg, data_root)
-    return cfg
 
 
 def _training(stages: list[RunLog]) -> dict:
