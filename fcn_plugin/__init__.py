@@ -18,7 +18,7 @@ else:
     # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
 
-from . import backbones, datasets, decode_heads, engine, evaluation, losses, necks, registry, samplers, segmentors
+from . import datasets, engine, evaluation, models, paper, registry
 from .paths import config_dir, tools_dir
 from .version import __version__
 from .weights.checkpoint import allow_checkpoint_types
@@ -27,16 +27,12 @@ allow_checkpoint_types()  # for the toolbox's init_model: the original MMEngine 
 
 __all__ = [
     "__version__",
-    "backbones",
     "config_dir",
     "datasets",
-    "decode_heads",
     "engine",
     "evaluation",
-    "losses",
-    "necks",
+    "models",
+    "paper",
     "registry",
-    "samplers",
-    "segmentors",
     "tools_dir",
 ]

@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 SITE = TESTS / "subprocess_site"
 sys.path[:0] = [str(TESTS), str(SITE)]
 import torchvision_schemas  # noqa: E402, F401  before anything of the toolbox
-from utils import ROOT, make_voc  # noqa: E402
+from testing.utils import ROOT, make_voc  # noqa: E402
 
 # for the processes that the tests start, which run beside each other on few cores
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(TESTS), str(SITE), os.environ.get("PYTHONPATH", "")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from utils import run
+from testing.utils import run
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())

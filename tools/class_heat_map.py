@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from fcn_plugin.evaluation.class_heat_map import write_heat_maps
+from fcn_plugin.paper.class_heat_map import write_heat_maps
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 from fcn_plugin.weights.preprocessing import PREPROCESSINGS
 

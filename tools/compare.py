@@ -7,11 +7,12 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 
-from fcn_plugin.engine.preflight import check_data, read_config
-from fcn_plugin.evaluation import iou_table
-from fcn_plugin.reporting.comparison import check_empty, compare, write_comparison
-from fcn_plugin.reporting.evaluation_set import EvaluationSet
-from fcn_plugin.reporting.named_dirs import named_directories
+from fcn_plugin.checks.data import check_data
+from fcn_plugin.utils.config import read_config
+from fcn_plugin.visualization.comparison import check_empty, compare, write_comparison
+from fcn_plugin.visualization.evaluation_set import EvaluationSet
+from fcn_plugin.visualization.named_dirs import named_directories
+from fcn_plugin.visualization.side_by_side import iou_table
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,9 +17,9 @@ from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.datasets.shapes_generator import write_shapes
 from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.precision import set_precision
-from fcn_plugin.engine.preflight import set_data_root
 from fcn_plugin.engine.stages import Stage, plan_stages
-from fcn_plugin.evaluation import class_ious, draw_rows, iou_table, mean_iou
+from fcn_plugin.utils.config import set_data_root
+from fcn_plugin.visualization.side_by_side import class_ious, draw_rows, iou_table, mean_iou
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fcn8s_vgg16_shapes.py"

@@ -8,8 +8,8 @@ import warnings
 
 from mmengine.config import DictAction
 
-from fcn_plugin.engine.preflight import read_config
-from fcn_plugin.export import export_network
+from fcn_plugin.apis.export.exporting import export_network
+from fcn_plugin.utils.config import read_config
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 
 

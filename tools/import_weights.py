@@ -6,11 +6,11 @@ import sys
 import torch
 from mmengine.config import DictAction
 
-from fcn_plugin.engine.preflight import read_config
-from fcn_plugin.engine.pretrained import check_fit
+from fcn_plugin.checks.weights import check_fit
+from fcn_plugin.utils.config import read_config
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 from fcn_plugin.weights.download import local_file
-from fcn_plugin.weights.importing import halve, import_weights, save_weights, set_preprocessing
+from fcn_plugin.weights.importing import cast_weights, import_weights, save_weights, set_preprocessing
 from fcn_plugin.weights.preprocessing import PREPROCESSINGS, describe, fold_preprocessing
 
 
@@ -48,7 +48,7 @@ def main() -> None:
             cfg = read_config(args.config, args.cfg_options)
             parts = check_fit(checkpoint, cfg, args.source)
         if args.dtype:
-            checkpoint["state_dict"] = halve(checkpoint["state_dict"], getattr(torch, args.dtype))
+            checkpoint["state_dict"] = cast_weights(checkpoint["state_dict"], getattr(torch, args.dtype))
         save_weights(checkpoint, args.out)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

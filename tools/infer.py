@@ -8,7 +8,10 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fcn_plugin.inference import Inference, PredictionWriter, Predictor, Step, check_order, find_sources
+from fcn_plugin.apis.inference.predictor import Predictor
+from fcn_plugin.apis.inference.run import Inference, Step
+from fcn_plugin.apis.inference.sources import check_order, find_sources
+from fcn_plugin.apis.inference.writer import PredictionWriter
 from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from fcn_plugin.evaluation.fcn_metric import FCNScores
-from fcn_plugin.evaluation.oracle import UPSAMPLING, find_labels, oracle_scores
+from fcn_plugin.paper.oracle import UPSAMPLING, find_labels, oracle_scores
 
 #: Mean IU in percent by factor, on a subset of PASCAL VOC 2011 val (PAMI paper, section 6, "Upper Bounds on IU").
 PAPER = {128: 50.9, 64: 73.3, 32: 86.1, 16: 92.8, 8: 96.4, 4: 98.5}

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from fcn_plugin.alignment import check_picture_name
-from fcn_plugin.reporting.curves import draw_curves
-from fcn_plugin.reporting.figures import save_figure
-from fcn_plugin.reporting.named_dirs import named_directories
-from fcn_plugin.reporting.run_log import read_stages
+from fcn_plugin.visualization.curves import draw_curves
+from fcn_plugin.visualization.figures import save_figure
+from fcn_plugin.visualization.named_dirs import named_directories
+from fcn_plugin.visualization.receptive_fields import check_picture_name
+from fcn_plugin.visualization.run_log import read_stages
 
 
 def parse_args() -> argparse.Namespace:

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from fcn_plugin.reporting.named_dirs import named_directories
-from fcn_plugin.reporting.report import write_report
+from fcn_plugin.visualization.named_dirs import named_directories
+from fcn_plugin.visualization.report import write_report
 
 
 def parse_args() -> argparse.Namespace:

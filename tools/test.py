@@ -6,15 +6,16 @@ import sys
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from fcn_plugin.checks.data import check_data, check_samples
+from fcn_plugin.checks.model import check_geometry
+from fcn_plugin.checks.weights import check_start, drop_pretrained
 from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.data_check import check_samples
 from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
 from fcn_plugin.engine.hooks.compile_hook import enable_compile
 from fcn_plugin.engine.precision import set_precision
-from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.pretrained import check_start, drop_pretrained
 from fcn_plugin.engine.tta import enable_tta
+from fcn_plugin.utils.config import set_data_root
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
 
 
@@ -53,7 +54,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.data_root:
         set_data_root(cfg, args.data_root)
     for hook in cfg.get("custom_hooks", []):
-        if hook.type == "WeightHandoverHook":
+        if hook.type == "CheckpointCheckHook":
             hook.earlier_stage = False
     run_in_first_process(lambda: check(cfg, samples=not args.no_check), cfg)
     drop_pretrained(cfg)

@@ -3,15 +3,16 @@
 import argparse
 import sys
 
+from fcn_plugin.checks.data import check_data, check_samples
+from fcn_plugin.checks.model import check_geometry
+from fcn_plugin.checks.weights import check_pretrained, check_start
 from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.command_line import config_of, parse_arguments
-from fcn_plugin.engine.data_check import check_samples
 from fcn_plugin.engine.distributed import is_first_process, run_in_first_process
 from fcn_plugin.engine.hooks.compile_hook import enable_compile
 from fcn_plugin.engine.precision import set_precision
-from fcn_plugin.engine.preflight import check_data, check_geometry, set_data_root
-from fcn_plugin.engine.pretrained import check_pretrained, check_start
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
+from fcn_plugin.utils.config import set_data_root
 from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading
 
 

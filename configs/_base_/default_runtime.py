@@ -12,7 +12,7 @@ precision = 'auto'  # bfloat16 where the device computes in it; or 'float32', 'b
 load_from = None
 resume = False
 randomness = dict(seed=0)
-custom_hooks = [dict(type='WeightHandoverHook'), dict(type='IterationSeedHook'), dict(type='ClassMetricsHook')]
+custom_hooks = [dict(type='CheckpointCheckHook'), dict(type='IterationSeedHook'), dict(type='ClassMetricsHook')]
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),

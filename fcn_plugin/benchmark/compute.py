@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from ..evaluation.patch_classification import measure_time
+from ..paper.patch_classification import measure_time
 
 #: Rows and columns of the matrices whose product is the measure of a device.
 MATRIX_SIZES = {"cpu": 2048, "cuda": 8192}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from ..evaluation.patch_classification import measure_time
+from ..paper.patch_classification import measure_time
 
 #: What the profiler calls the forward pass of a layer, a node of the backward pass, and the optimizer.
 LAYER, NODE, OPTIMIZER = "layer:", "autograd::engine::evaluate_function: ", "Optimizer."

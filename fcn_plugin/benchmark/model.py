@@ -13,8 +13,8 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..backbone_geometry import component_class
-from ..decode_heads.fcn_skip_head import FCNSkipHead
+from ..geometry.backbones import component_class
+from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 
 #: Wrappers of the optimizer by number format.
 WRAPPERS = {"fp32": "OptimWrapper", "bf16": "BF16OptimWrapper"}

@@ -14,9 +14,9 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..backbone_geometry import component_class
-from ..decode_heads.fcn_skip_head import FCNSkipHead
-from ..engine.preflight import check_model
+from ..checks.model import check_model
+from ..geometry.backbones import component_class
+from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..weights.importing import canonical_weights
 from .model import randomise
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..checks.model import check_model
 from ..engine.allocator import keep_freed_memory
-from ..engine.preflight import check_model
 from .inputs import IGNORE_INDEX, Batch
 from .peer import build_peer, peer_class_of, peer_optimizer
 from .setting import Setting

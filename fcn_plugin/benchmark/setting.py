@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..engine.preflight import check_geometry, read_config
+from ..checks.model import check_geometry
+from ..utils.config import read_config
 from .model import network_config, optim_wrapper_config
 from .peer import check_same_network, peer_class_of
 

@@ -13,8 +13,8 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..engine.preflight import read_config
-from ..evaluation.patch_classification import measure_time
+from ..paper.patch_classification import measure_time
+from ..utils.config import read_config
 from .compute import count_flops, matrix_product_rate
 from .inputs import Batch, random_batch
 from .layer_times import LayerTimes, layer_times

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..evaluation.peak_memory import PeakMemory
+from ..paper.peak_memory import PeakMemory
 
 
 class WorkingMemory(PeakMemory):

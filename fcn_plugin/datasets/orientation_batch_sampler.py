@@ -8,7 +8,7 @@ from mmengine.registry import DATA_SAMPLERS
 from PIL import Image
 from torch.utils.data import BatchSampler, Sampler
 
-from .sample_check import orientation_of
+from ..checks.samples import orientation_of
 
 
 @DATA_SAMPLERS.register_module()

@@ -11,7 +11,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.registry import DATA_SAMPLERS
 from mmseg.registry import TRANSFORMS
 
-from ..seeding import derived_seed
+from ..utils.seeding import derived_seed
 
 
 class SeededIndex(int):

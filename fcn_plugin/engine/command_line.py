@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from ..utils.config import read_config
 from .distributed import set_up_distributed
-from .preflight import read_config
 
 
 def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:

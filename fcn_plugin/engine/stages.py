@@ -13,10 +13,10 @@ from mmengine.dist import barrier
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..checks.weights import drop_pretrained
+from ..utils.config import read_config
 from ..weights.checkpoint import WeightsError, read_checkpoint
 from .distributed import set_up_distributed
-from .preflight import read_config
-from .pretrained import drop_pretrained
 
 
 @dataclass(eq=False)

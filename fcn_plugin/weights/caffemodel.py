@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..utils.text import summarize
 from .checkpoint import WeightsError
-from .layer_names import is_reference_name, some
+from .layer_names import is_reference_name
 from .preprocessing import CAFFE
 from .source import WeightSource
 
@@ -140,7 +141,9 @@ class CaffeModel(WeightSource):
         for skip in dict.fromkeys(skips):
             values = tensors.get(f"scale_{skip}.weight", torch.ones(1)).unique()
             if len(values) != 1:
-                raise WeightsError(f"scale_{skip} has {len(values)} different values ({some(list(map(str, values)))})")
+                raise WeightsError(
+                    f"scale_{skip} has {len(values)} different values ({summarize(list(map(str, values)))})"
+                )
             scales.append(float(f"{values.item():.6g}"))
         return dict(preprocessing=dict(CAFFE), **(dict(skip_scales=scales) if "score_fr.weight" in tensors else {}))
 

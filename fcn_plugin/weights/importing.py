@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..files import whole_file
+from ..utils.files import atomic_write
+from ..utils.text import summarize
 from ..version import __version__
 from .caffemodel import CaffeModel, read_caffemodel
 from .checkpoint import WeightsError, read_checkpoint
 from .keras_vgg import HDF5_SIGNATURE, KerasVGG, read_keras
-from .layer_names import architecture, canonical, is_canonical, some
+from .layer_names import architecture, canonical, is_canonical
 from .mmpretrain_vgg import MMPretrainVGG
 from .preprocessing import PREPROCESSINGS, describe
 from .pytorch_fcn import PyTorchFCN
@@ -77,7 +78,8 @@ def recognise(
         if source.recognises(tensors):
             return source
     raise WeightsError(
-        f"{where} holds {some(list(tensors))}: expected the names of {' or '.join(source.name for source in sources)}"
+        f"{where} holds {summarize(list(tensors))}:"
+        f" expected the names of {' or '.join(source.name for source in sources)}"
     )
 
 
@@ -155,7 +157,7 @@ def set_preprocessing(checkpoint: dict, name: str | None, where: str) -> None:
     checkpoint["meta"]["preprocessing"] = dict(known or given)
 
 
-def halve(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def cast_weights(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """Weights in a shorter number format, for files of half the size; networks load them as float32.
 
     Biases and the vectors of norms stay as they are: they take no space.
@@ -173,7 +175,7 @@ def halve(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Ten
     }
     lost = [name for name, value in halved.items() if not value.isfinite().all() and state_dict[name].isfinite().all()]
     if lost:
-        raise WeightsError(f"{some(lost)} has values beyond the range of {dtype}: take bfloat16")
+        raise WeightsError(f"{summarize(lost)} has values beyond the range of {dtype}: take bfloat16")
     return halved
 
 
@@ -189,5 +191,5 @@ def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
         raise FileExistsError(f"{path} exists already: give another name, or remove it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(checkpoint, partial)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from ..utils.text import summarize
 from .checkpoint import WeightsError
 
 #: Convolutions of GoogLeNet; the slash of the reference is a dot inside an inception module, an underscore elsewhere.
@@ -50,7 +51,7 @@ def canonical(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     unknown = [key for key in tensors if not is_reference_name(key)]
     if unknown:
         raise WeightsError(
-            f"the layers {some(sorted({key.rpartition('.')[0] or key for key in unknown}))} are not those of VGG,"
+            f"the layers {summarize(sorted({key.rpartition('.')[0] or key for key in unknown}))} are not those of VGG,"
             " CaffeNet, GoogLeNet or an FCN on them"
         )
     channels = last_channels(tensors)
@@ -100,11 +101,6 @@ def architecture(state_dict: Mapping[str, Tensor]) -> str:
     depths = {8: 11, 10: 13, 13: 16, 16: 19}
     if len(convs) not in depths or not all(re.fullmatch(r"conv\d_\d", conv) for conv in convs):
         raise WeightsError(
-            f"{len(convs)} convolutions ({some(convs)}) are those of no VGG 11, 13, 16, 19, CaffeNet or GoogLeNet"
+            f"{len(convs)} convolutions ({summarize(convs)}) are those of no VGG 11, 13, 16, 19, CaffeNet or GoogLeNet"
         )
     return f"vgg{depths[len(convs)]}{norm}"
-
-
-def some(keys: list[str], most: int = 4) -> str:
-    """The first few of a list, for an error message."""
-    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "") or "nothing"

@@ -9,10 +9,10 @@ from mmengine.dist import barrier, get_dist_info
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from ..utils.text import summarize
 from .checkpoint import WeightsError
 from .download import local_file
 from .importing import canonical_weights, import_weights
-from .layer_names import some
 
 
 def load_part(part: str) -> Callable:
@@ -60,11 +60,11 @@ def part_weights(module: nn.Module, part: str, weights: dict[str, Tensor]) -> di
         if key in found and found[key].shape != own[key].shape
     ]
     kinds = {"missing": missing, "not in this network": unknown, "of another shape": reshaped}
-    problems = "; ".join(f"{kind}: {some(keys)}" for kind, keys in kinds.items() if keys)
+    problems = "; ".join(f"{kind}: {summarize(keys)}" for kind, keys in kinds.items() if keys)
     if problems:
         raise WeightsError(
-            f"the checkpoint does not fit {type(module).__name__} ({problems}; it has: {some(list(weights))}): give the"
-            " init_cfg of this module a checkpoint that fits, or init_cfg=None to start at random"
+            f"the checkpoint does not fit {type(module).__name__} ({problems}; it has: {summarize(list(weights))}):"
+            " give the init_cfg of this module a checkpoint that fits, or init_cfg=None to start at random"
         )
     return found
 

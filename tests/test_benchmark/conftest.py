@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from stub_peer import make_stub_peer
-from utils import tiny_config
+from testing.stub_peer import make_stub_peer
+from testing.utils import tiny_config
 
 
 @pytest.fixture(scope="module")

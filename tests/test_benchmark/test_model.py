@@ -3,8 +3,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from testing.utils import ROOT
 from torch import nn
-from utils import ROOT
 
 from fcn_plugin.benchmark.model import build_model, build_optimizer, network_config, optim_wrapper_config, randomise
 from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper

@@ -4,8 +4,8 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from testing.utils import ROOT
 from torch import nn
-from utils import ROOT
 
 from fcn_plugin.benchmark.peer import (
     build_peer,

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 import pytest
-from utils import PROCESSES
+from testing.utils import PROCESSES
 
 from fcn_plugin.benchmark.process import SideError, SideProcess, side_processes
 

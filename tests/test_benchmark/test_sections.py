@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from utils import PROCESSES
+from testing.utils import PROCESSES
 
 from fcn_plugin.benchmark import benchmark, report
 from fcn_plugin.benchmark.benchmark import Benchmark, started

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from utils import ROOT
+from testing.utils import ROOT
 
 from fcn_plugin.benchmark import setting as module
 from fcn_plugin.benchmark.setting import Setting, check_setting, has_bf16

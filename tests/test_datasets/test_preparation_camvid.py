@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
-from utils import PROCESSES
+from testing.utils import PROCESSES
 
 from fcn_plugin.datasets import CamVidDataset
 from fcn_plugin.datasets.preparation import check_camvid, prepare_camvid

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_release import Server, describe, serving
-from utils import free_port
+from testing.small_release import Server, describe, serving
+from testing.utils import free_port
 
 from fcn_plugin.datasets.preparation import download as module
 from fcn_plugin.datasets.preparation.download import check_archive, download

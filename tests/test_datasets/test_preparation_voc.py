@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
-from small_release import (
+from testing.small_release import (
     AUG,
     LISTS,
     SBD_ONLY,
@@ -31,7 +31,7 @@ from small_release import (
     serving,
     voc_label,
 )
-from utils import PROCESSES
+from testing.utils import PROCESSES
 
 from fcn_plugin.datasets.preparation import check_voc, download, prepare_voc
 from fcn_plugin.datasets.preparation.lists import read_list

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fcn_plugin.datasets.seeded_sampler import SeededInfiniteSampler, SeedTransforms
-from fcn_plugin.seeding import derived_seed
+from fcn_plugin.utils.seeding import derived_seed
 
 DATASET = range(5)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 from mmseg.apis import init_model
+from testing.utils import IMAGE_SIZE, tiny_config
 from torch import nn
-from utils import IMAGE_SIZE, tiny_config
 
 from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from mmengine.config import Config
+from testing.utils import PROCESSES, free_port
 from torch import distributed as torch_distributed
-from utils import PROCESSES, free_port
 
 from fcn_plugin.engine import distributed
 

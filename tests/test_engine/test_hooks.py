@@ -9,11 +9,11 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
-from fcn_plugin.backbones import FCNVGG
-from fcn_plugin.engine.hooks import CompileHook, IterationSeedHook, WeightHandoverHook
+from fcn_plugin.checks.weights import check_state_dict
+from fcn_plugin.engine.hooks import CheckpointCheckHook, CompileHook, IterationSeedHook
 from fcn_plugin.engine.hooks.compile_hook import enable_compile
-from fcn_plugin.engine.hooks.weight_handover_hook import check_handover
-from fcn_plugin.seeding import derived_seed
+from fcn_plugin.models.backbones import FCNVGG
+from fcn_plugin.utils.seeding import derived_seed
 from fcn_plugin.weights.checkpoint import WeightsError
 
 IN_CHANNELS = {32: [5], 16: [4, 5], 8: [3, 4, 5]}
@@ -70,30 +70,30 @@ class TestHandover:
         ],
     )
     def test_fits(self, earlier, variant, left_over):
-        assert check_handover(segmentor(variant), segmentor(earlier).state_dict()) == left_over
+        assert check_state_dict(segmentor(variant), segmentor(earlier).state_dict()) == left_over
 
     @pytest.mark.parametrize("earlier, variant, unknown", [(32, 8, "upscore"), (8, 32, "score_pool4"), (8, 16, "")])
     def test_stage_left_out(self, earlier, variant, unknown):
         with pytest.raises(WeightsError, match=f"unknown: decode_head.{unknown}"):
-            check_handover(segmentor(variant), segmentor(earlier).state_dict())
+            check_state_dict(segmentor(variant), segmentor(earlier).state_dict())
 
     def test_earlier_stage_is_not_tested_in_place_of_the_stage(self):
         with pytest.raises(WeightsError, match=r"missing: decode_head.score_pool3.*checkpoint of this config$"):
-            check_handover(segmentor(8), segmentor(16).state_dict(), earlier_stage=False)
-        assert check_handover(segmentor(8), segmentor(8).state_dict(), earlier_stage=False) == []
+            check_state_dict(segmentor(8), segmentor(16).state_dict(), earlier_stage=False)
+        assert check_state_dict(segmentor(8), segmentor(8).state_dict(), earlier_stage=False) == []
 
     def test_missing(self):
         state_dict = segmentor(16).state_dict()
         del state_dict["backbone.conv.bias"], state_dict["decode_head.score_fr.bias"]
         with pytest.raises(WeightsError, match=r"\(missing: backbone.conv.bias, decode_head.score_fr.bias\)"):
-            check_handover(segmentor(16), state_dict)
+            check_state_dict(segmentor(16), state_dict)
 
     def test_missing_from_the_earlier_stage(self):
         """What both stages have must be there."""
         state_dict = segmentor(32).state_dict()
         del state_dict["decode_head.score_fr.weight"]
         with pytest.raises(WeightsError, match="missing: decode_head.score_fr.weight"):
-            check_handover(segmentor(16), state_dict)
+            check_state_dict(segmentor(16), state_dict)
 
     def test_reshaped(self):
         state_dict = segmentor(32).state_dict()
@@ -101,39 +101,39 @@ class TestHandover:
         with pytest.raises(
             WeightsError, match=r"another shape: backbone.conv.weight \(5, 3, 1, 1\) for \(5, 3, 3, 3\)"
         ):
-            check_handover(segmentor(32), state_dict)
+            check_state_dict(segmentor(32), state_dict)
 
     def test_batch_counter(self):
         """Older BatchNorm checkpoints have no counter."""
         state_dict = segmentor(32).state_dict()
         del state_dict["backbone.norm.num_batches_tracked"]
-        assert check_handover(segmentor(32), state_dict) == []
+        assert check_state_dict(segmentor(32), state_dict) == []
 
     def test_upsampling_layouts(self):
         dense = segmentor(32, learnable_last_upsampling=True).state_dict()
         assert dense["decode_head.upscore.weight"].shape[1] == 4
-        assert check_handover(segmentor(32), dense) == []
+        assert check_state_dict(segmentor(32), dense) == []
         dense["decode_head.upscore.weight"][0, 1, 5, 5] = 0.5
         with pytest.raises(WeightsError, match="decode_head.upscore: .* mixes classes: set learnable_upsampling=True"):
-            check_handover(segmentor(32), dense)
+            check_state_dict(segmentor(32), dense)
 
     def test_other_classes(self):
         state_dict = segmentor(32, num_classes=7).state_dict()
         with pytest.raises(WeightsError, match="the checkpoint has 7 classes, the config 4"):
-            check_handover(segmentor(32), state_dict)
-        assert check_handover(segmentor(32), state_dict, may_differ=["decode_head"]) == []
+            check_state_dict(segmentor(32), state_dict)
+        assert check_state_dict(segmentor(32), state_dict, may_differ=["decode_head"]) == []
 
     def test_many_problems(self):
         with pytest.raises(WeightsError, match=r"missing: .* and \d+ more; unknown: other"):
-            check_handover(segmentor(8), dict(other=torch.zeros(1)))
+            check_state_dict(segmentor(8), dict(other=torch.zeros(1)))
 
     def test_head_of_the_toolbox(self):
         """A head that declares nothing must fit exactly."""
         model = nn.Module()
         model.decode_head = nn.Conv2d(1, 1, 1)
-        assert check_handover(model, model.state_dict()) == []
+        assert check_state_dict(model, model.state_dict()) == []
         with pytest.raises(WeightsError, match="missing: decode_head.bias"):
-            check_handover(model, {"decode_head.weight": torch.zeros(1, 1, 1, 1)})
+            check_state_dict(model, {"decode_head.weight": torch.zeros(1, 1, 1, 1)})
 
     @pytest.mark.parametrize("wrapped", [False, True])
     def test_hook(self, wrapped, caplog):
@@ -146,7 +146,7 @@ class TestHandover:
         logger = SimpleNamespace(info=messages.append)
         runner = SimpleNamespace(model=outer if wrapped else model, cfg={}, logger=logger)
         checkpoint = dict(state_dict=segmentor(32).state_dict())
-        WeightHandoverHook().after_load_checkpoint(runner, checkpoint)
+        CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
         assert "decode_head.score_fr.weight" in checkpoint["state_dict"]
         assert messages == ["not taken over from the earlier stage: decode_head.upscore.weight"]
@@ -154,10 +154,10 @@ class TestHandover:
     def test_hook_refuses(self):
         runner = SimpleNamespace(model=segmentor(8), cfg={})
         with pytest.raises(WeightsError):
-            WeightHandoverHook().after_load_checkpoint(runner, dict(state_dict=segmentor(32).state_dict()))
+            CheckpointCheckHook().after_load_checkpoint(runner, dict(state_dict=segmentor(32).state_dict()))
         checkpoint = dict(state_dict=segmentor(32).state_dict())
         runner.logger = SimpleNamespace(info=lambda message: None)
-        WeightHandoverHook(may_differ=["decode_head"]).after_load_checkpoint(runner, checkpoint)
+        CheckpointCheckHook(may_differ=["decode_head"]).after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
 
     def test_expectations_are_saved_and_checked(self):
@@ -168,7 +168,7 @@ class TestHandover:
         cfg = Config(dict(model=model))
         runner = SimpleNamespace(model=segmentor(16), cfg=cfg, logger=SimpleNamespace(info=print))
         checkpoint = dict(meta=dict(iter=3), state_dict=segmentor(16).state_dict())
-        hook = WeightHandoverHook()
+        hook = CheckpointCheckHook()
         hook.before_save_checkpoint(runner, checkpoint)
         expected = dict(bgr_to_rgb=True, mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0])
         assert checkpoint["meta"] == dict(iter=3, preprocessing=expected, skip_scales=[0.01])
@@ -189,7 +189,7 @@ class TestHandover:
         model.decode_head = nn.Module()
         model.decode_head.score_fr = nn.Conv2d(3, 4, 1)
         runner = SimpleNamespace(model=model, cfg={})
-        WeightHandoverHook().after_load_checkpoint(runner, checkpoint)
+        CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
         assert list(checkpoint) == ["state_dict"]
         assert torch.equal(checkpoint["state_dict"]["decode_head.score_fr.weight"], torch.ones(4, 3, 1, 1))
 
@@ -203,7 +203,7 @@ class TestStartWarnings:
         model.backbone, model.decode_head = FCNVGG(width=0.02, **backbone), head
         messages = []
         runner = SimpleNamespace(model=model, cfg={}, logger=SimpleNamespace(warning=messages.append, info=print))
-        hook = WeightHandoverHook()
+        hook = CheckpointCheckHook()
         if loaded:
             hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
         hook.before_train(runner)
@@ -237,7 +237,7 @@ class TestStartWarnings:
 
 def test_hooks_are_called_by_the_runner():
     """The names of the hooks' methods are those that the toolbox calls."""
-    for hook in (IterationSeedHook, WeightHandoverHook):
+    for hook in (IterationSeedHook, CheckpointCheckHook):
         own = [name for name in vars(hook) if name.startswith(("before_", "after_"))]
         assert own and all(hasattr(Runner, "call_hook") and hasattr(hook.__mro__[1], name) for name in own)
 

@@ -17,7 +17,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
 from PIL import Image
-from utils import PROCESSES, shipped_config
+from testing.utils import PROCESSES, shipped_config
 
 from fcn_plugin import config_dir
 from fcn_plugin.evaluation import FCNMetric, fcn_scores

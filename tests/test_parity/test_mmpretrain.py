@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from fcn_plugin.backbones import FCNVGG
-from fcn_plugin.necks import FCConvNeck
+from fcn_plugin.models.backbones import FCNVGG
+from fcn_plugin.models.necks import FCConvNeck
 
 
 def test_fc7_equals_the_classifiers(tmp_path):

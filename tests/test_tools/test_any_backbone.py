@@ -1,7 +1,7 @@
 """Training and testing a skip head on a backbone of the toolbox, from the shipped configs."""
 
 from mmengine.config import Config
-from utils import ROOT, run_tool, weights
+from testing.utils import ROOT, run_tool, weights
 
 
 def narrow(folder, voc, name, **model):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from utils import ROOT, run_tool
+from testing.utils import ROOT, run_tool
 
 CONFIG = ROOT / "configs/_base_/models/fcn_vgg16.py"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from utils import ROOT, run, run_tool, tiny_config
+from testing.utils import ROOT, run, run_tool, tiny_config
 
 
 @pytest.fixture(scope="module")

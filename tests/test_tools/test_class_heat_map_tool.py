@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from classifiers import sees_blue_and_green
 from PIL import Image
-from utils import run_tool
+from testing.classifiers import sees_blue_and_green
+from testing.utils import run_tool
 
 
 @pytest.fixture(scope="module")

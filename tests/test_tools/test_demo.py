@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
-from utils import ROOT
+from testing.utils import ROOT
 
 
 @pytest.fixture

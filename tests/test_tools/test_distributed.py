@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from utils import ROOT, Outcome, assert_same_weights, finish, free_port, run, run_tool, started, tiny_config, weights
+from testing.utils import (
+    ROOT,
+    Outcome,
+    assert_same_weights,
+    finish,
+    free_port,
+    run,
+    run_tool,
+    started,
+    tiny_config,
+    weights,
+)
 
 RECIPES = {
     "sum": dict(optim_wrapper=dict(optimizer=dict(lr=1e-5))),
@@ -60,7 +71,7 @@ def check_same_training(outcomes: list[Outcome], actual: Path, expected: Path) -
 
 
 def test_two_processes(configs, single, tmp_path):
-    """A loss summed over pixels: averaging the gradients must not halve it."""
+    """A loss summed over pixels: averaging the gradients must not cast_weights it."""
     outcomes = train_on_one_node(configs["sum"], tmp_path / "two")
     check_same_training(outcomes, tmp_path / "two", single["sum"])
 

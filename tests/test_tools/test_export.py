@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from mmseg.apis import inference_model, init_model
+from testing.utils import run_tool, tiny_config
 from torch import nn
-from utils import run_tool, tiny_config
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import weight_files as files
 from mmengine.config import Config
-from utils import run_tool, tiny_config, weights
+from testing import weight_files as files
+from testing.utils import run_tool, tiny_config, weights
 
-from fcn_plugin.engine.pretrained import PARTS
+from fcn_plugin.checks.weights import PARTS
 from fcn_plugin.weights.importing import import_weights
 from fcn_plugin.weights.layer_names import canonical
 from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from inference_files import META, files_below, index_png, read_video, write_picture, write_video, write_weights
 from mmseg.apis import inference_model, init_model
 from PIL import Image
-from utils import ROOT, finish, run_tool, started, tiny_config
+from testing.inference_files import META, files_below, index_png, read_video, write_picture, write_video, write_weights
+from testing.utils import ROOT, finish, run_tool, started, tiny_config
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from utils import ROOT, Outcome, free_port, make_voc, run, run_tool, tiny_config
+from testing.utils import ROOT, Outcome, free_port, make_voc, run, run_tool, tiny_config
 
 from fcn_plugin.datasets import SeededInfiniteSampler
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from utils import run_tool
+from testing.utils import run_tool
 
-from fcn_plugin.evaluation import find_labels, oracle_scores
+from fcn_plugin.paper.oracle import find_labels, oracle_scores
 
 
 @pytest.fixture(scope="module")

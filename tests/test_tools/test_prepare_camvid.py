@@ -2,7 +2,7 @@
 
 import pytest
 from PIL import Image
-from utils import run_tool
+from testing.utils import run_tool
 
 COUNTS = dict(train=367, val=101, test=233)
 

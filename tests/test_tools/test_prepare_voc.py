@@ -5,8 +5,8 @@ import re
 import sys
 
 import pytest
-from small_release import LISTS, make_archives, serving
-from utils import ROOT, run_tool, tiny_config
+from testing.small_release import LISTS, make_archives, serving
+from testing.utils import ROOT, run_tool, tiny_config
 
 ARCHIVES = ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import dom_of
 from PIL import Image
-from utils import run_tool, tiny_config
+from testing.browser import dom_of
+from testing.utils import run_tool, tiny_config
 
-from fcn_plugin.evaluation import class_ious, mean_iou
-from fcn_plugin.reporting.class_metrics import last_test, last_validation, read_tables
-from fcn_plugin.reporting.run_log import read_stages, stage_offsets
+from fcn_plugin.visualization.class_metrics import last_test, last_validation, read_tables
+from fcn_plugin.visualization.run_log import read_stages, stage_offsets
+from fcn_plugin.visualization.side_by_side import class_ious, mean_iou
 
 STAGES = ("fcn32s", "fcn16s", "fcn8s")
 

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from utils import ROOT, run
+from testing.utils import ROOT, run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmseg.apis import inference_model, init_model
 from PIL import Image
-from utils import IMAGE_SIZE, run_tool, tiny_config, weights
+from testing.utils import IMAGE_SIZE, run_tool, tiny_config, weights
 
 METRICS = re.compile(r"aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)")
 

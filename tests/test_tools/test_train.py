@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from utils import ROOT, assert_same_weights, run_tool, tiny_config, weights
+from testing.utils import ROOT, assert_same_weights, run_tool, tiny_config, weights
 
 #: A learning rate at which the weights clearly move, for the loss summed over pixels.
 FAST = {"optim_wrapper.optimizer.lr": 1e-5}

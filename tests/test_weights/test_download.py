@@ -2,11 +2,11 @@ import hashlib
 
 import pytest
 import torch
-import weight_files as files
 from mmengine.runner import CheckpointLoader
-from small_release import serving
+from testing import weight_files as files
+from testing.small_release import serving
 
-from fcn_plugin.necks import FCConvNeck
+from fcn_plugin.models.necks import FCConvNeck
 from fcn_plugin.weights import download
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.download import local_file, resolve

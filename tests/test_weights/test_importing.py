@@ -5,13 +5,13 @@ import pickle
 
 import pytest
 import torch
-import weight_files as files
-from utils import WIDTH
+from testing import weight_files as files
+from testing.utils import WIDTH
 
-from fcn_plugin.backbones import FCNVGG, GoogLeNet
-from fcn_plugin.necks import FCConvNeck
+from fcn_plugin.models.backbones import FCNVGG, GoogLeNet
+from fcn_plugin.models.necks import FCConvNeck
 from fcn_plugin.weights.checkpoint import WeightsError
-from fcn_plugin.weights.importing import file_checksums, halve, import_weights, save_weights, set_preprocessing
+from fcn_plugin.weights.importing import cast_weights, file_checksums, import_weights, save_weights, set_preprocessing
 from fcn_plugin.weights.preprocessing import CAFFE, RGB_255, TORCHVISION
 
 PREFIXES = {"conv": "backbone.", "bn": "backbone.", "fc6": "neck.", "fc7": "neck.", "fc8": "", "sc": "decode_head."}
@@ -349,11 +349,11 @@ def test_preprocessing_must_be_told_where_it_is_unknown():
 def test_halved_weights():
     third, number = torch.tensor([1 / 3]), torch.tensor([[3]])
     state = {"weight": torch.tensor([[1.0, 1 / 3]]), "bias": third, "number": number}
-    halved = halve(state, torch.bfloat16)
+    halved = cast_weights(state, torch.bfloat16)
     assert halved["weight"].dtype == torch.bfloat16 and halved["weight"].tolist() == [[1.0, 171 / 512]]
     assert halved["bias"] is third and halved["number"] is number
     with pytest.raises(WeightsError, match=r"^weight has values beyond the range of torch.float16: take bfloat16$"):
-        halve({"weight": torch.tensor([[7e4]])}, torch.float16)
+        cast_weights({"weight": torch.tensor([[7e4]])}, torch.float16)
 
 
 def test_saved_as_a_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -1,9 +1,9 @@
 import pytest
 import torch
-import weight_files as files
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from testing import weight_files as files
 
 from fcn_plugin import config_dir
 from fcn_plugin.weights.checkpoint import WeightsError

@@ -14,7 +14,7 @@ log = functools.partial(print_log, logger="current")  #: where the preparations 
 
 
 def remove_partial_files(*folders: Path) -> None:
-    """Remove what killed processes left where they wrote with :func:`fcn_plugin.files.whole_file`."""
+    """Remove what killed processes left where they wrote with :func:`fcn_plugin.files.atomic_write`."""
     for folder in folders:
         for partial in folder.glob(".*.part"):
             partial.unlink(missing_ok=True)

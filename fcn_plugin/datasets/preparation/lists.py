@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...files import whole_file
+from ...utils.files import atomic_write
 from .files import missing_files
 
 FOLDER = "ImageSets/Segmentation"
@@ -20,7 +20,7 @@ def write_list(path: Path, names: Iterable[str]) -> None:
     """Write a list, unless there is one already."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("".join(f"{name}\n" for name in names))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from ...files import whole_file
+from ...utils.files import atomic_write
 from ..camvid import CamVidDataset
 from .files import for_each, log, missing_files, remove_partial_files
 from .lists import FOLDER, list_problems, tree_problems, write_list
@@ -134,7 +134,7 @@ def _convert_frame(name: str, frames: Mapping[str, tuple[Path, Path]], root: Pat
     label[label == VOID] = IGNORE_INDEX
     picture = Image.fromarray(label)
     picture.putpalette(PALETTE.tobytes())
-    with whole_file(root / LABELS / f"{name}.png") as path:
+    with atomic_write(root / LABELS / f"{name}.png") as path:
         picture.save(path, format="PNG")
-    with whole_file(root / IMAGES / f"{name}.png") as path:
+    with atomic_write(root / IMAGES / f"{name}.png") as path:
         shutil.copyfile(image_file, path)

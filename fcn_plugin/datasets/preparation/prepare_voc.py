@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...files import whole_file
+from ...utils.files import atomic_write
 from .check_voc import (
     AUG_LABELS,
     DERIVED_LISTS,
@@ -242,7 +242,7 @@ class _Preparation:
         out = self.voc / AUG_LABELS
         out.mkdir(exist_ok=True)
         for name in missing_files(out, names, ".png"):
-            with whole_file(out / f"{name}.png") as path:
+            with atomic_write(out / f"{name}.png") as path:
                 shutil.copyfile(self.voc / source / f"{name}.png", path)
 
     def clean(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import loadmat
 
-from ...files import whole_file
+from ...utils.files import atomic_write
 from ..sbd import SBDDataset
 from ..shapes_generator import voc_palette
 from .files import for_each, missing_files
@@ -48,7 +48,7 @@ def convert_label(name: str, mat_folder: Path, image_folder: Path, out: Path) ->
             raise ValueError(f"{mat_folder / name}.mat is {label.shape[::-1]}, but its image {image.size} pixels large")
     png = Image.fromarray(label)
     png.putpalette(voc_palette().tobytes())
-    with whole_file(out / f"{name}.png") as path:
+    with atomic_write(out / f"{name}.png") as path:
         png.save(path, format="PNG")
 
 

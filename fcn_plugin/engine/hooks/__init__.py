@@ -1,6 +1,6 @@
+from .checkpoint_check_hook import CheckpointCheckHook
 from .class_metrics_hook import ClassMetricsHook
 from .compile_hook import CompileHook
 from .iteration_seed_hook import IterationSeedHook
-from .weight_handover_hook import WeightHandoverHook
 
-__all__ = ["ClassMetricsHook", "CompileHook", "IterationSeedHook", "WeightHandoverHook"]
+__all__ = ["ClassMetricsHook", "CompileHook", "IterationSeedHook", "CheckpointCheckHook"]

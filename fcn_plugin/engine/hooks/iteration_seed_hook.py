@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...seeding import derived_seed
+from ...utils.seeding import derived_seed
 
 
 @HOOKS.register_module()

@@ -1,0 +1,194 @@
+"""Pictures of what the network sees: after the pipeline and the model's preprocessor, with the labels over it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ..checks.data import build_dataset
+from ..utils.config import leaf_datasets
+
+OPACITY = 0.6  #: of the colours of the classes
+HATCH = 6  #: distance of the stripes over ignored pixels
+STRANGE = (255, 0, 255)  #: colour of an index that is no class
+GAP, LINE, MIN_WIDTH = 8, 18, 480  #: between the pictures, height of a line of text, width of the whole; in pixels
+
+
+@dataclass
+class Seen:
+    """One image of a batch, as the network sees it.
+
+    Attributes:
+        path: file of the image.
+        image: RGB, uint8 (H, W, 3), padded as in the batch.
+        labels: class indices, int64 (H, W), padded likewise.
+        size: height and width without the padding, which is at the right and at the bottom.
+        mirrored: whether it was mirrored.
+    """
+
+    path: str
+    image: np.ndarray
+    labels: np.ndarray
+    size: tuple[int, int]
+    mirrored: bool = False
+
+
+def build_loader(cfg: Config, split: str, num_workers: int = 0) -> DataLoader:
+    """Build the dataloader of a split with another number of worker processes.
+
+    Raises:
+        ValueError: if the config has no such dataloader, or a list without images.
+    """
+    if not cfg.get(f"{split}_dataloader"):
+        raise ValueError(f"the config has no {split}_dataloader")
+    init_default_scope(cfg.get("default_scope") or "mmseg")
+    for part in leaf_datasets(cfg[f"{split}_dataloader"].dataset):
+        dataset = build_dataset(part, f"{split}_dataloader")
+        if dataset is not None and not dataset.data_list:
+            raise ValueError(f"the list {dataset.ann_file} has no images")
+    settings = copy.deepcopy(cfg[f"{split}_dataloader"])
+    settings.update(num_workers=num_workers, persistent_workers=num_workers > 0)
+    if num_workers == 0:
+        settings.pop("prefetch_factor", None)
+    return Runner.build_dataloader(settings, seed=(cfg.get("randomness") or {}).get("seed"))
+
+
+def seen_samples(cfg: Config, loader: DataLoader, training: bool) -> Iterator[Seen]:
+    """The images of a dataloader, in its batches.
+
+    Args:
+        cfg (Config): with the ``model.data_preprocessor`` that the batches go through.
+        loader (DataLoader): from :func:`build_loader`.
+        training (bool): whether batches are padded, as the toolbox does in training.
+    """
+    settings = cfg.model.data_preprocessor
+    preprocessor = MODELS.build(settings)
+    for batch in loader:
+        data = preprocessor(batch, training=training)
+        for inputs, sample in zip(data["inputs"], data["data_samples"]):
+            yield _seen(_picture(inputs, settings), sample)
+
+
+def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
+    """The colours that were normalised to a network's input (C, H, W)."""
+    for key, combine in (("std", torch.mul), ("mean", torch.add)):
+        if settings.get(key) is not None:
+            inputs = combine(inputs, torch.tensor(settings[key]).view(-1, 1, 1))
+    if not (settings.get("bgr_to_rgb") or settings.get("rgb_to_bgr")):
+        inputs = inputs.flip(0)
+    return inputs.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+
+
+def _seen(image: np.ndarray, sample: SegDataSample) -> Seen:
+    labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else np.full(image.shape[:2], 255)
+    return Seen(sample.img_path, image, labels, tuple(sample.img_shape[:2]), bool(sample.get("flip")))
+
+
+def paint(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = 255) -> np.ndarray:
+    """Lay the colours of the classes over the image.
+
+    Ignored pixels show the image under black and white stripes, padding is crossed by white ones, and indices that are
+    no class are magenta.
+
+    Returns:
+        np.ndarray: RGB, uint8 (H, W, 3).
+    """
+    colours = np.full((max(256, seen.labels.max() + 1), 3), STRANGE, np.float32)
+    colours[: len(palette)] = palette
+    painted = (1 - OPACITY) * seen.image + OPACITY * colours[seen.labels]
+    ignored = seen.labels == ignore_index
+    painted[ignored] = seen.image[ignored]
+    rows, columns = np.indices(seen.labels.shape)
+    padded = (rows >= seen.size[0]) | (columns >= seen.size[1])
+    stripe, crossing = (rows + columns) % HATCH, (rows - columns) % HATCH
+    painted[ignored & ~padded & (stripe == 1)] = 0
+    painted[ignored & ((stripe == 0) | padded & (crossing == 0))] = 255
+    return painted.round().astype(np.uint8)
+
+
+def legend_of(
+    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = 255
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Text and colour for what is in the picture: classes with their share of the pixels, ignored ones, padding."""
+    height, width = seen.size
+    inside = seen.labels[:height, :width]
+    values, counts = np.unique(inside, return_counts=True)
+    legend = []
+    for value, share in zip(values.tolist(), 100 * counts / inside.size):
+        name, colour = f"index {value}, no class", STRANGE
+        if value == ignore_index:
+            name, colour = "ignored (striped)", (255, 255, 255)
+        elif 0 <= value < len(classes):
+            name, colour = classes[value], tuple(palette[value])
+        legend.append((f"{name} {share:.1f} %", colour))
+    if inside.size < seen.labels.size:
+        legend.append((f"padded (crossed) to {seen.labels.shape[1]}x{seen.labels.shape[0]}", (255, 255, 255)))
+    return legend
+
+
+def draw(seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = 255) -> Image.Image:
+    """The image, the image under its labels, and below them a line about it and the legend.
+
+    Both are drawn pixel by pixel, without a change of size: the second begins ``GAP`` pixels right of the first.
+    """
+    height, width = seen.labels.shape
+    total = max(2 * width + GAP, MIN_WIDTH)
+    font = ImageFont.load_default()
+    about = f"{Path(seen.path).name}, {seen.size[1]}x{seen.size[0]}{', mirrored' if seen.mirrored else ''}"
+    places, x, y = [], 0, height + LINE
+    for text, colour in legend_of(seen, classes, palette, ignore_index):
+        needed = int(font.getlength(text)) + 2 * LINE
+        if x and x + needed > total:
+            x, y = 0, y + LINE
+        places.append((x, y, text, colour))
+        x += needed
+    picture = Image.new("RGB", (total, y + LINE), "white")
+    picture.paste(Image.fromarray(seen.image), (0, 0))
+    picture.paste(Image.fromarray(paint(seen, palette, ignore_index)), (width + GAP, 0))
+    pen = ImageDraw.Draw(picture)
+    pen.text((2, height + 3), about, fill="black", font=font)
+    for x, y, text, colour in places:
+        pen.rectangle((x + 2, y + 3, x + 13, y + 14), fill=colour, outline="grey")
+        pen.text((x + LINE, y + 3), text, fill="black", font=font)
+    return picture
+
+
+def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[Path]:
+    """Save the first pictures that a network trained or tested by ``cfg`` sees, as ``NUMBER_NAME.png``.
+
+    Args:
+        cfg (Config): config of an experiment.
+        split (str): ``train``, ``val`` or ``test``.
+        out (str | Path): directory for the pictures, made if needed.
+        number (int): how many; fewer if the split has fewer.
+
+    Returns:
+        list[Path]: the files.
+
+    Raises:
+        ValueError: if the config has no such split, or for a number below 1.
+    """
+    if number < 1:
+        raise ValueError(f"the number of pictures must be at least 1, got {number}")
+    loader = build_loader(cfg, split)
+    meta, out, files = loader.dataset.metainfo, Path(out), []
+    out.mkdir(parents=True, exist_ok=True)
+    ignore_index = cfg.model.decode_head.get("ignore_index", 255)
+    for index, seen in enumerate(itertools.islice(seen_samples(cfg, loader, split == "train"), number)):
+        files.append(out / f"{index:04d}_{Path(seen.path).stem}.png")
+        draw(seen, meta["classes"], meta["palette"], ignore_index).save(files[-1])
+    return files

@@ -1,0 +1,117 @@
+"""A trained segmentor as a plain network from images to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...checks.model import check_geometry
+from ...checks.weights import check_fit
+from ...models.decode_heads.fcn_skip_head import FCNSkipHead
+from ...weights.checkpoint import WeightsError
+from ...weights.preprocessing import preprocessing_of
+
+
+def load_segmentor(cfg: Config, checkpoint: Mapping, source: str) -> EncoderDecoder:
+    """Build the model of a config with weights that were trained for it, ready for export.
+
+    Args:
+        cfg (Config): of a segmentor with a skip head.
+        checkpoint (Mapping): as :func:`fcn_plugin.weights.importing.import_weights` returns it.
+        source (str): what to call the weights in an error.
+
+    Returns:
+        EncoderDecoder: as :func:`prepare` leaves it.
+
+    Raises:
+        WeightsError: if the weights do not fit the model, or are those of a classifier.
+        ValueError: if the model cannot be built, or is none that :func:`prepare` takes.
+    """
+    check_geometry(cfg)
+    if "decode_head" not in check_fit(checkpoint, cfg, source):
+        raise WeightsError(f"{source} has no scores, as a segmentor's checkpoint has: give one that was trained")
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+        model = MODELS.build(cfg.model)
+    model.load_state_dict(checkpoint["state_dict"], strict=False)  # what may be missing was checked
+    return prepare(model)
+
+
+def prepare(model: EncoderDecoder) -> EncoderDecoder:
+    """Bring a segmentor into the form that exporters take; all that depends on how it was trained is set here.
+
+    Returns:
+        EncoderDecoder: the same, on the CPU, in eval mode and without gradients, by its plain layers.
+
+    Raises:
+        ValueError: if its logits are not those of a skip head over the whole image.
+    """
+    head = getattr(model, "decode_head", None)
+    if not isinstance(head, FCNSkipHead):
+        raise ValueError(
+            f"only networks with a skip head, whose logits have the image's size, can be exported; got"
+            f" {type(head).__name__}"
+        )
+    mode = (model.test_cfg or {}).get("mode", "whole")
+    if mode != "whole":
+        raise ValueError(
+            f"the network is exported as it sees whole images, but the config tests it in mode {mode!r}: set"
+            " model.test_cfg.mode=whole"
+        )
+    model = revert_sync_batchnorm(model).cpu().float().eval().requires_grad_(False)
+    for module in model.modules():
+        if hasattr(module, "reuse_padding"):  # a short cut whose steps depend on the size of the image
+            module.reuse_padding = False
+    return model
+
+
+class ExportableNetwork(nn.Module):
+    """Images as they are read, BGR and 0..255, to logits at each of their pixels.
+
+    Args:
+        model (EncoderDecoder): as from :func:`prepare`.
+        data_preprocessor (Mapping, optional): the config's, whose channel order, mean and standard deviation become
+            part of the network; None for a network of images that are prepared already.
+
+    Shapes: float32 (N, C, H, W) -> float32 logits (N, num_classes, H, W).
+    """
+
+    def __init__(self, model: EncoderDecoder, data_preprocessor: Mapping | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.prepares = data_preprocessor is not None
+        preparation = preprocessing_of(data_preprocessor or {})
+        self.turns_channels = preparation["bgr_to_rgb"]
+        self.register_buffer("mean", torch.tensor(preparation["mean"])[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(preparation["std"])[:, None, None], persistent=False)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image."""
+        return next(module.in_channels for module in self.model.backbone.modules() if isinstance(module, nn.Conv2d))
+
+    @property
+    def coarsest_stride(self) -> int:
+        """Distance of the cells of the coarsest map, in pixels."""
+        return int(max(one.stride for one in self.model.decode_head.feature_maps))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute the logits of images (N, C, H, W)."""
+        if self.prepares:
+            if self.turns_channels:
+                image = image.flip(1)
+            image = (image - self.mean) / self.std
+        return self.model.decode_head(self.model.extract_feat(image))
+
+    @torch.no_grad()
+    def reference(self, image: Tensor) -> Tensor:
+        """The logits that the toolbox computes: by the model's own ``data_preprocessor``, one image at a time."""
+        if self.prepares:
+            image = torch.cat([self.model.data_preprocessor(dict(inputs=[one]))["inputs"] for one in image])
+        return self.model(image, mode="tensor")

@@ -1,0 +1,1 @@
+"""Prediction of pictures and videos with a trained model."""

@@ -1,0 +1,194 @@
+"""A trained model that predicts pictures of any size."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS, TRANSFORMS
+
+from ...checks.model import check_geometry
+from ...checks.weights import check_fit
+from ...engine.tta import LABEL_LOADERS
+from ...utils.config import leaf_datasets, read_config
+from ...weights.checkpoint import WeightsError
+from ...weights.download import local_file
+from ...weights.importing import import_weights
+from .class_meta import class_meta
+
+
+@dataclass
+class Sample:
+    """A picture, and what the test pipeline makes of it.
+
+    Attributes:
+        image: BGR as loaded, uint8 (H, W, 3).
+        packed: ``inputs`` and ``data_samples``, lists of them with test-time augmentation.
+    """
+
+    image: np.ndarray
+    packed: dict
+
+    @property
+    def sizes(self) -> tuple:
+        """Shapes of the picture and the network's inputs; samples of the same ones can go into one batch."""
+        inputs = self.packed["inputs"]
+        return self.image.shape, *(tuple(one.shape) for one in (inputs if isinstance(inputs, list) else [inputs]))
+
+
+class Predictor:
+    """A model with its weights and its test pipeline.
+
+    Pictures are read as the pipeline says. The toolbox's own loading follows the EXIF orientation, reduces 16 bits to
+    8, shows grey as colour, and passes over transparency.
+
+    Args:
+        cfg (Config): of a segmentor; its test pipeline begins with the loading of a picture.
+        weights (str): any weights that fit it, see :func:`import_weights`.
+        device (str, optional): such as ``cpu`` or ``cuda:0``; a GPU by default, if there is one.
+        tta (bool): predict with the config's test-time augmentation.
+        dataset (str, optional): data set whose names and colours are taken, see :func:`class_meta`.
+
+    Attributes:
+        model: the segmentor, in evaluation mode, or its wrapper for test-time augmentation.
+        dataset_meta: ``classes`` and ``palette``.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        WeightsError: if they do not fit the model, or expect other input than the config gives.
+        ValueError: for a config, a device or a data set that cannot be used.
+    """
+
+    def __init__(
+        self, cfg: Config, weights: str, device: str | None = None, tta: bool = False, dataset: str | None = None
+    ) -> None:
+        cfg = copy.deepcopy(cfg)
+        if "model" not in cfg:
+            raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
+        init_default_scope(cfg.get("default_scope") or "mmseg")
+        device = usable_device(device)
+        self.model, meta = load_segmentor(cfg, weights)
+        self.dataset_meta = class_meta(self.model.num_classes, cfg, meta, dataset)
+        if tta:
+            if not (cfg.get("tta_pipeline") and cfg.get("tta_model")):
+                raise ValueError(f"{cfg.filename} has no test-time augmentation: it needs tta_model and tta_pipeline")
+            self.model = MODELS.build({**cfg.tta_model, "module": self.model})
+        self.model.to(device).eval()
+        first, *others = prediction_pipeline(cfg, tta)
+        self._load = TRANSFORMS.build(first)
+        if not isinstance(self._load, LoadImageFromFile):
+            raise ValueError(
+                f"the test pipeline begins with {first['type']}, expected LoadImageFromFile: pictures cannot be read"
+            )
+        self._prepare = Compose(others)
+
+    @classmethod
+    def from_files(cls, config: str, weights: str, cfg_options: Mapping | None = None, **kwargs) -> Predictor:
+        """Read a config, with options to override, and build the predictor.
+
+        Raises:
+            FileNotFoundError, ValueError: as :func:`read_config` and the class.
+        """
+        cfg = read_config(config)
+        cfg.merge_from_dict(dict(cfg_options or {}))
+        return cls(cfg, weights, **kwargs)
+
+    def read(self, path: str | Path) -> Sample:
+        """Read a picture and prepare it.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        try:
+            results = self._load(dict(img_path=str(path)))
+        except (AssertionError, cv2.error) as error:  # what mmcv makes of a file that OpenCV gives up
+            raise ValueError("truncated, or no picture that can be read") from error
+        return self._sample(results)
+
+    def prepare(self, image: np.ndarray) -> Sample:
+        """Prepare a picture, such as a frame of a video, that is here already: BGR, uint8 (H, W, 3)."""
+        size = image.shape[:2]
+        return self._sample(dict(img=image, img_path=None, img_shape=size, ori_shape=size))
+
+    def _sample(self, results: dict) -> Sample:
+        image = results["img"]
+        image = mmcv.gray2bgr(image) if image.ndim == 2 else image
+        return Sample(image.clip(0, 255).astype(np.uint8), self._prepare(results))
+
+    @torch.no_grad()
+    def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:
+        """Predict samples of the same sizes together.
+
+        Returns:
+            list[np.ndarray]: class indices of each, as large as its picture, uint8 (H, W).
+
+        Raises:
+            ValueError: if their sizes differ: padding one to the other would change what is predicted at its borders.
+        """
+        if len({sample.sizes for sample in samples}) > 1:
+            raise ValueError("samples of different sizes cannot be predicted together")
+        predictions = self.model.test_step(pseudo_collate([sample.packed for sample in samples]))
+        return [
+            prediction.pred_sem_seg.data.to("cpu", torch.uint8).numpy().reshape(sample.image.shape[:2])
+            for prediction, sample in zip(predictions, samples)
+        ]
+
+
+def load_segmentor(cfg: Config, weights: str) -> tuple[BaseSegmentor, dict]:
+    """Build the model of a config with weights that were checked against it, as in testing.
+
+    Returns:
+        tuple[BaseSegmentor, dict]: the model on the CPU, and the ``meta`` of the weights.
+
+    Raises:
+        FileNotFoundError, WeightsError, ValueError: as :class:`Predictor`.
+    """
+    check_geometry(cfg)
+    checkpoint = import_weights(local_file(weights))
+    if "decode_head" not in check_fit(checkpoint, cfg, weights):
+        raise WeightsError(f"{weights} has no decode head, so it is no segmentor: give weights trained with the config")
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(checkpoint["state_dict"], strict=False)
+    return model, checkpoint["meta"]
+
+
+def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
+    """The transforms with which a config is tested, or tested with augmentation, without those that load labels.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    dataset = next(leaf_datasets((cfg.get("test_dataloader") or {}).get("dataset") or {}))
+    pipeline = cfg.tta_pipeline if tta else dataset.get("pipeline") or cfg.get("test_pipeline")
+    if not pipeline:
+        raise ValueError(f"{cfg.filename} has no test_dataloader.dataset.pipeline, which tells how pictures are read")
+    steps = [dict(step) for step in pipeline if step["type"] not in LABEL_LOADERS]
+    for step in steps:
+        if step["type"] == "TestTimeAug":
+            step["transforms"] = [one for one in step["transforms"] if one[0]["type"] not in LABEL_LOADERS]
+    return steps
+
+
+def usable_device(name: str | None) -> torch.device:
+    """A device by its name, by default the best that there is.
+
+    Raises:
+        ValueError: if it cannot be used here.
+    """
+    name = name or get_device()
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,96 @@
+"""Loading weights by name, with no silent gap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from ...checks.expectations import check_expectations, expectations_of
+from ...checks.weights import check_state_dict
+from ...weights.layer_names import canonical, is_reference_name
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+@HOOKS.register_module(name=["CheckpointCheckHook", "WeightHandoverHook"])  # the latter: its name before 0.2
+class CheckpointCheckHook(Hook):
+    """Check every checkpoint that the runner loads against the model, and drop what an earlier stage has in addition.
+
+    The toolbox itself logs missing and unknown weights as a warning and goes on with random ones. Checkpoints of
+    pytorch-fcn are taken as they are. Saved checkpoints note the input that they were trained with.
+
+    Args:
+        may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape, for example
+            ``['decode_head']`` to fine-tune on other classes; those keep their initial values.
+        earlier_stage (bool): whether a checkpoint may be that of the earlier stage; not when testing.
+    """
+
+    def __init__(self, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> None:
+        self.may_differ, self.earlier_stage = tuple(may_differ), earlier_stage
+        self._loaded = False
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the weights; raises WeightsError as :func:`check_state_dict` and :func:`check_expectations`."""
+        state_dict = checkpoint.get("state_dict") or checkpoint.get("model_state_dict") or checkpoint
+        if all(map(is_reference_name, state_dict)):
+            state_dict = canonical(state_dict)
+            checkpoint.clear()
+            checkpoint["state_dict"] = state_dict
+        left_over = check_state_dict(_segmentor(runner), state_dict, self.may_differ, self.earlier_stage)
+        if "model" in runner.cfg:
+            check_expectations(checkpoint.get("meta") or {}, runner.cfg.model, "the checkpoint")
+        for key in left_over:
+            del state_dict[key]
+        if left_over:
+            runner.logger.info(f"not taken over from the earlier stage: {', '.join(left_over)}")
+        self._loaded = True
+
+    def before_train(self, runner: Runner) -> None:
+        """Warn of a start from which these networks do not learn."""
+        if not self._loaded:
+            for warning in start_warnings(_segmentor(runner)):
+                runner.logger.warning(warning)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note in the checkpoint what its weights expect."""
+        if "model" in runner.cfg:
+            checkpoint["meta"].update(expectations_of(runner.cfg.model))
+
+
+def start_warnings(model: nn.Module) -> list[str]:
+    """What will keep a segmentor from learning if it is trained without a checkpoint to start from.
+
+    Source: sections 4.2 and 4.3 of the FCN paper: training from scratch is not feasible, and the finer nets are
+    initialised from the coarser ones.
+    """
+    warnings = []
+    init_cfgs = model.backbone.init_cfg if isinstance(model.backbone.init_cfg, list) else [model.backbone.init_cfg]
+    pretrained = any(init_cfg and init_cfg["type"] == "Pretrained" for init_cfg in init_cfgs)
+    normalised = any(isinstance(module, NORMS) for module in model.backbone.modules())
+    if not pretrained and not normalised:
+        warnings.append(
+            "the backbone starts at random: without normalisation layers a network of this depth hardly learns (expect"
+            " background everywhere); give it ImageNet weights with model.backbone.init_cfg.checkpoint and"
+            " model.neck.init_cfg.checkpoint, or start from a trained model with load_from"
+        )
+    head = model.decode_head
+    scales = getattr(head, "skip_scales", [])
+    if not normalised and any(scale == 1 for scale in scales):
+        warnings.append(
+            f"a net with {len(scales)} skips starts without the coarser net's weights: train its stages in turn"
+            " (tools/train.py without --stage-only), give the coarser net's checkpoint with load_from, or scale the"
+            " skips to train it at once (model.decode_head.skip_scales, as in fcn8s-atonce_vgg16_voc.py)"
+        )
+    return warnings
+
+
+def _segmentor(runner: Runner) -> nn.Module:
+    """The runner's segmentor, out of its wrappers for several processes or test-time augmentation."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return model if hasattr(model, "decode_head") else model.module

@@ -1,0 +1,3 @@
+from .aligned_encoder_decoder import AlignedEncoderDecoder
+
+__all__ = ["AlignedEncoderDecoder"]

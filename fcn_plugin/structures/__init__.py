@@ -1,0 +1,3 @@
+from .image_features import ImageFeatures
+
+__all__ = ["ImageFeatures"]

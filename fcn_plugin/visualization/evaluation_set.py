@@ -1,0 +1,109 @@
+"""The images that a config is validated or tested on, with their labels and predictions, as they are in the files."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from mmcv.transforms import LoadAnnotations, LoadImageFromFile
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import TRANSFORMS
+
+from ..checks.data import build_dataset
+from ..datasets.transforms import LoadLabels
+from ..utils.config import leaf_datasets
+from ..utils.text import summarize
+from .side_by_side import read_indices
+
+
+class EvaluationSet:
+    """Images and labels of a split, read by the loading transforms of its pipeline.
+
+    Attributes:
+        classes: names of the classes.
+        palette: RGB of each class.
+        names: of the images, without directory and ending, as their predictions are named.
+
+    Args:
+        cfg (Config): config of an experiment.
+        split (str): ``val`` or ``test`` (or ``train``).
+
+    Raises:
+        ValueError: if the config has no such split, it cannot be read, has no images or no labels, its parts differ in
+            their classes, or images share a name, so that predictions cannot be told apart.
+    """
+
+    def __init__(self, cfg: Config, split: str = "val") -> None:
+        loader = f"{split}_dataloader"
+        if not cfg.get(loader):
+            raise ValueError(f"the config has no {loader}")
+        init_default_scope(cfg.get("default_scope") or "mmseg")
+        self._samples: list[tuple[dict, LoadImageFromFile, LoadAnnotations]] = []
+        metas = []
+        for part in leaf_datasets(cfg[loader].dataset):
+            dataset = build_dataset(part, loader)
+            if dataset is None:
+                raise ValueError(f"the {part.type} of {loader} is no BaseSegDataset: its labels are not known")
+            steps = [TRANSFORMS.build(step) for step in part.get("pipeline") or [] if _loads(step)]
+            image_loader = next((step for step in steps if isinstance(step, LoadImageFromFile)), LoadImageFromFile())
+            label_loader = next((step for step in steps if isinstance(step, LoadAnnotations)), LoadLabels())
+            self._samples += [(sample, image_loader, label_loader) for sample in dataset.data_list]
+            metas.append(dataset.metainfo)
+        self.classes, self.palette = list(metas[0]["classes"]), [list(colour) for colour in metas[0]["palette"]]
+        self.names = [Path(sample["img_path"]).stem for sample, *_ in self._samples]
+        if any(list(meta["classes"]) != self.classes for meta in metas):
+            raise ValueError(f"the data sets of {loader} differ in their classes")
+        if not self.names:
+            raise ValueError(f"{loader} has no images")
+        if unlabelled := [sample["img_path"] for sample, *_ in self._samples if not sample.get("seg_map_path")]:
+            raise ValueError(f"{loader} has images without labels: {summarize(unlabelled)}")
+        if len(set(self.names)) < len(self.names):
+            twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
+            raise ValueError(
+                f"{loader} has several images of the same name ({summarize(twice)}), as predictions are named"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, index: int) -> np.ndarray:
+        """An image: RGB, uint8 (H, W, 3)."""
+        sample, loader, _ = self._samples[index]
+        picture = loader(copy.deepcopy(sample))["img"]
+        return np.ascontiguousarray(picture[..., ::-1]) if picture.ndim == 3 else np.stack([picture] * 3, axis=-1)
+
+    def label(self, index: int) -> np.ndarray:
+        """A label: class indices and 255 for pixels that do not count, uint8 (H, W)."""
+        sample, _, loader = self._samples[index]
+        return loader(copy.deepcopy(sample))["gt_seg_map"]
+
+    def prediction(self, index: int, directory: str | Path) -> np.ndarray:
+        """A prediction as ``tools/test.py --out`` wrote it: class indices, uint8 (H, W).
+
+        Raises:
+            FileNotFoundError: if there is no such prediction.
+            ValueError: if it has colours in place of indices.
+        """
+        indices = read_indices(Path(directory, f"{self.names[index]}.png"))
+        return indices - 1 if self._samples[index][0].get("reduce_zero_label") else indices
+
+    def check_predictions(self, directories: Mapping[str, Path]) -> None:
+        """Check that there is a prediction for each image.
+
+        Raises:
+            FileNotFoundError: naming what is missing.
+        """
+        for directory in directories.values():
+            missing = [f"{name}.png" for name in self.names if not Path(directory, f"{name}.png").is_file()]
+            if missing:
+                raise FileNotFoundError(
+                    f"{directory} has no prediction for {len(missing)} of {len(self)} images ({summarize(missing)}):"
+                    " write them with tools/test.py --out"
+                )
+
+
+def _loads(step: Mapping) -> bool:
+    return str(step["type"]).startswith("Load")

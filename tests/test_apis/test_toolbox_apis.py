@@ -1,0 +1,100 @@
+"""Prediction through the toolbox's own functions."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import init_default_scope
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+from mmseg.registry import MODELS
+from PIL import Image
+from testing.utils import run
+
+from fcn_plugin import config_dir
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """The shapes config, a checkpoint of random weights, and the model that it was saved from."""
+    config = str(config_dir() / "fcn32s_vgg16_shapes.py")
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.nn.init.normal_(model.decode_head.score_fr.weight, 0, 1.0)
+    checkpoint = str(tmp_path / "weights.pth")
+    meta = dict(dataset_meta=dict(classes=tuple("abcdef"), palette=[[i, 2 * i, 3 * i] for i in range(6)]))
+    log = dict(log_scalars={"train/loss": HistoryBuffer([1.0], [1])})  # as a training saves it
+    torch.save(dict(state_dict=model.state_dict(), meta=meta, message_hub=log), checkpoint)
+    return config, checkpoint, model.eval()
+
+
+def picture(height, width):
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [(50, 71), (1, 1), (33, 200)])
+def test_inference_model(trained, size):
+    config, checkpoint, reference = trained
+    model = init_model(config, checkpoint, device="cpu")
+    image = picture(*size)
+    result = inference_model(model, image)
+    data = reference.data_preprocessor(dict(inputs=[torch.from_numpy(image).permute(2, 0, 1)]))
+    with torch.no_grad():
+        expected = reference(data["inputs"], mode="tensor").argmax(1)
+    assert result.pred_sem_seg.data.shape == (1, *size)
+    assert torch.equal(result.pred_sem_seg.data, expected)
+    assert model.dataset_meta["classes"] == tuple("abcdef")
+
+
+def test_inferencer_reads_and_writes_files(trained, tmp_path):
+    config, checkpoint, _ = trained
+    file = tmp_path / "picture.png"
+    Image.fromarray(picture(60, 47)).save(file)
+    inferencer = MMSegInferencer(Config.fromfile(config), checkpoint, device="cpu")
+    inferencer(str(file), out_dir=str(tmp_path / "out"), show=False)
+    written = np.array(Image.open(next((tmp_path / "out" / "pred").iterdir())))
+    direct = inference_model(init_model(config, checkpoint, device="cpu"), str(file))
+    assert written.shape == (60, 47) and (written == direct.pred_sem_seg.data[0].numpy()).all()
+
+
+FRESH = """
+import sys
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+assert "fcn_plugin" not in sys.modules
+import numpy as np
+config, checkpoint, picture, api = sys.argv[1:]
+if api == "init_model":
+    labels = inference_model(init_model(config, checkpoint, device="cpu"), picture).pred_sem_seg.data[0].numpy()
+else:
+    inferencer = MMSegInferencer(model=config, weights=checkpoint, device="cpu")
+    labels = inferencer(picture, out_dir="out")["predictions"]
+np.save("labels.npy", labels)
+"""
+
+
+@pytest.mark.parametrize("api", ["init_model", "MMSegInferencer"])
+@pytest.mark.parametrize("inherits", [False, True])
+def test_in_a_fresh_process_elsewhere(trained, api, inherits, tmp_path):
+    """By the path of a config alone, which imports the package; also of one that inherits from it by its path."""
+    config, checkpoint, reference = trained
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    scale = 1
+    if inherits:
+        scale = 2
+        (tmp_path / "own.py").write_text(
+            f"_base_ = {config!r}\nmodel = dict(data_preprocessor=dict(std=[128., 128., 128.]))\n"
+        )
+        config = str(tmp_path / "own.py")
+    Image.fromarray(picture(50, 71)).save(tmp_path / "picture.png")
+    run(sys.executable, "-c", FRESH, config, checkpoint, tmp_path / "picture.png", api, cwd=folder).check()
+    image = torch.from_numpy(picture(50, 71)[..., ::-1].copy()).permute(2, 0, 1)
+    inputs = reference.data_preprocessor(dict(inputs=[image]))["inputs"] / scale
+    with torch.no_grad():
+        expected = reference(inputs, mode="tensor").argmax(1)[0].numpy()
+    assert len(np.unique(expected)) > 1 and np.array_equal(np.load(folder / "labels.npy"), expected)
+    written = {"labels.npy"} | ({"out"} if api == "MMSegInferencer" else set())
+    assert {file.name for file in folder.iterdir()} == written

@@ -1,0 +1,104 @@
+import pytest
+import torch
+from torch import nn
+
+from fcn_plugin.geometry.linear_trunk import LinearTrunk
+
+
+class Downloading(nn.Module):
+    """As timm's models, loads weights when built unless told not to."""
+
+    def __init__(self, pretrained=True):
+        super().__init__()
+        if pretrained:
+            raise OSError("no network")
+        self.conv = nn.Conv2d(4, 2, 2, 2)
+
+    def forward(self, x):
+        return [(self.conv(x), torch.ones(1, 2))]  # a map and a class token
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.with_cp = nn.Conv2d(3, 2, 2, 2), True
+
+    def forward(self, x):
+        assert not self.with_cp and not self.training
+        return self.conv(x)
+
+
+class Returning(nn.Module):
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+
+    def forward(self, x):
+        if isinstance(self.what, Exception):
+            raise self.what
+        return self.what(x)
+
+
+def ones(height, width):
+    return torch.ones(1, 1, height, width, dtype=torch.float64, requires_grad=True)
+
+
+def test_maps_and_weights():
+    trunk, image = LinearTrunk(dict(backbone=dict(type=Downloading))), ones(8, 12)
+    (feature_map,) = trunk.maps(image)
+    assert feature_map.shape == (1, 2, 4, 6) and trunk.num_maps == 1 and trunk.name == "Downloading"
+    expected = torch.zeros(8, 12, dtype=torch.float64)
+    expected[4:6, 10:12] = 0.25
+    assert (trunk.weights(image, feature_map, (2, 5)) == expected.numpy()).all()
+
+
+def test_activation_checkpointing_is_switched_off():
+    (feature_map,) = LinearTrunk(dict(backbone=dict(type=Checkpointed))).maps(ones(4, 4))
+    assert feature_map.shape == (1, 2, 2, 2)
+
+
+def test_other_weights_are_others_and_always_the_same():
+    trunk, image = LinearTrunk(dict(backbone=dict(type=Downloading))), ones(4, 4)
+    values = [trunk.maps(image, seed)[0].flatten()[0].item() for seed in (None, 1, 1, 2)]
+    assert values[0] == 1 and values[1] == values[2] and len(set(values)) == 3
+
+
+def test_pretrained_weights_are_not_loaded():
+    missing = dict(type="Pretrained", checkpoint="missing.pth")
+    neck = dict(type="FCConvNeck", in_channels=10, channels=4, init_cfg=missing)
+    trunk = LinearTrunk(dict(backbone=dict(type="FCNVGG", width=0.02, init_cfg=missing), neck=neck))
+    assert trunk.name == "FCNVGG and FCConvNeck"
+    assert [m.shape[1] for m in trunk.maps(ones(64, 64))] == [5, 10, 4]
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [
+        (RuntimeError("a kernel is missing\nand more"), "Returning cannot be measured: a kernel is missing$"),
+        (AssertionError(), "Returning cannot be measured: AssertionError$"),
+        (lambda x: x.mean((2, 3)), r"it returns \(1, 3\), expected feature maps \(N, C, H, W\), alone or in a tuple"),
+        (lambda x: (x, None), r"it returns \(1, 3, 64, 64\), NoneType, expected"),
+        (lambda x: dict(out=x), "it returns dict, expected"),
+        (lambda x: (), "it returns tuple, expected"),
+    ],
+)
+def test_networks_that_cannot_be_measured(what, message):
+    trunk = LinearTrunk(dict(backbone=dict(type=Returning, what=what)))
+    with pytest.raises(ValueError, match=message):
+        trunk.maps(ones(64, 64))
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (dict(), "the config has no model.backbone"),
+        (dict(backbone=dict(type="Missing")), "Missing cannot be built: .*Missing is not in the"),
+        (dict(backbone=dict(depth=50)), "None cannot be built: 'type'"),
+        (dict(backbone=dict(type="FCNVGG", depth=18)), "FCNVGG cannot be built: .*depths .*, got 18"),
+        (dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", fc6_padding=-1)),
+         "FCConvNeck cannot be built: .*fc6_padding must be"),
+    ],
+)  # fmt: skip
+def test_networks_that_cannot_be_built(model, message):
+    with pytest.raises(ValueError, match=message):
+        LinearTrunk(model)

@@ -1,0 +1,214 @@
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from fcn_plugin.geometry.coord_map import CoordMap
+from fcn_plugin.models.backbones import FCNVGG
+from fcn_plugin.models.decode_heads import FCN8sHead, FCN16sHead, FCN32sHead, FCNSkipHead
+from fcn_plugin.structures.image_features import ImageFeatures
+
+HEADS = [(FCN32sHead, 1), (FCN16sHead, 2), (FCN8sHead, 3)]
+PAD1 = dict(backbone=dict(type="FCNVGG", padding=1), neck=dict(type="FCConvNeck", fc6_padding="same"))
+RESNET = [dict(stride=8, offset=0), dict(stride=16, offset=0), dict(stride=32, offset=0)]
+
+
+def build(head, used, channels=(3, 4, 5), **kwargs):
+    return head(channels[-used:], num_classes=2, **kwargs)
+
+
+def features(head, sizes, image_size):
+    """Zero feature maps of the given sizes at the positions that the head was built for."""
+    maps = [torch.zeros(1, c, *size) for c, size in zip(head.in_channels, sizes)]
+    return ImageFeatures(maps, image_size, head.feature_maps)
+
+
+@pytest.mark.parametrize("head, used", HEADS)
+def test_parameters_have_the_reference_names_and_start_values(head, used):
+    model = build(head, used)
+    names = {
+        1: ["score_fr", "upscore"],
+        2: ["score_fr", "upscore2", "score_pool4", "upscore16"],
+        3: ["score_fr", "upscore2", "score_pool4", "upscore_pool4", "score_pool3", "upscore8"],
+    }[used]
+    assert {name for name, _ in model.named_children() if "score" in name} == set(names)
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad is not name.startswith("upscore"), name
+        assert name.startswith("upscore") or not parameter.any(), name
+    assert not any(name.startswith("conv_seg") for name in model.state_dict())
+
+
+@pytest.mark.parametrize("geometry", [None, PAD1, RESNET], ids=["padding100", "padding1", "resnet"])
+@pytest.mark.parametrize("head, used", HEADS)
+def test_evidence_peaks_at_its_pixel(head, used, geometry):
+    """One unit of evidence in one cell of any used map shows in the logits around that cell's pixel."""
+    model = build(head, used, geometry=geometry[-used:] if isinstance(geometry, list) else geometry)
+    sizes = [(64 // int(m.stride) * 4 + 30,) * 2 for m in model.feature_maps]
+    for level, (name, coord_map) in enumerate(zip(reversed(model.score_names), model.feature_maps)):
+        score = getattr(model, name)
+        torch.nn.init.constant_(score.weight, 1.0)
+        cell = round(float((60 - coord_map.offset) / coord_map.stride))
+        inputs = features(model, sizes, (128, 128))
+        inputs[level][0, 0, cell, cell + 1] = 1.0
+        logits = model(inputs)[0, 1]
+        logits = logits.detach()
+        total = logits.sum()
+        rows, columns = torch.arange(128.0), torch.arange(128.0)
+        assert float((logits.sum(1) * rows).sum() / total) == pytest.approx(float(coord_map.pixel(cell)), abs=1e-4)
+        assert float((logits.sum(0) * columns).sum() / total) == pytest.approx(
+            float(coord_map.pixel(cell + 1)), abs=1e-4
+        )
+        torch.nn.init.zeros_(score.weight)
+
+
+def test_skip_scales_multiply_the_features():
+    torch.manual_seed(0)
+    model = build(FCN16sHead, 2)
+    scaled = build(FCN16sHead, 2, skip_scales=[0.01])
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter)
+    scaled.load_state_dict(model.state_dict())
+    inputs = features(model, [(20, 20), (10, 10)], (50, 60))
+    inputs[0].normal_()
+    smaller = ImageFeatures([inputs[0] * 0.01, inputs[1]], inputs.image_size, inputs.coord_maps)
+    torch.testing.assert_close(scaled(inputs), model(smaller))
+    assert not torch.allclose(scaled(inputs), model(inputs))
+
+
+@pytest.mark.parametrize("inner, last", [(True, False), (True, True), (False, True)])
+def test_learnable_upsampling(inner, last):
+    model = build(FCN8sHead, 3, learnable_upsampling=inner, learnable_last_upsampling=last)
+    trained = {name for name in model.upscore_names if getattr(model, name).weight.requires_grad}
+    assert trained == {*(["upscore2", "upscore_pool4"] if inner else []), *(["upscore8"] if last else [])}
+
+
+def test_four_maps_of_any_power_of_two():
+    maps = [dict(stride=4, offset=1.5), dict(stride=8, offset=3.5), dict(stride=16, offset=7.5)]
+    model = FCNSkipHead([2, 3, 4], maps, num_classes=3)
+    assert model.score_names == ["score_fr", "score_pool3", "score_pool2"]
+    assert model(features(model, [(16, 16), (8, 8), (4, 4)], (64, 61))).shape == (1, 3, 64, 61)
+
+
+def test_scores_are_float32_under_autocast():
+    model = build(FCN8sHead, 3)
+    inputs = features(model, [(30, 30), (15, 15), (8, 8)], (40, 40))
+    seen = []
+    model.score_fr.register_forward_hook(lambda module, args, out: seen.append((args[0].dtype, out.dtype)))
+    half = ImageFeatures([m.bfloat16() for m in inputs], inputs.image_size, inputs.coord_maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(half).dtype == torch.float32
+    assert seen == [(torch.float32, torch.float32)]
+
+
+def test_earlier_stage_difference():
+    missing, too_many = build(FCN8sHead, 3).earlier_stage_difference()
+    assert missing == {"score_pool3.weight", "score_pool3.bias", "upscore_pool4.weight", "upscore8.weight"}
+    assert too_many == {"upscore16.weight"}
+    assert build(FCN16sHead, 2).earlier_stage_difference()[1] == {"upscore.weight"}
+    assert build(FCN32sHead, 1).earlier_stage_difference() == (set(), set())
+
+
+def test_features_of_another_trunk_are_refused():
+    model = build(FCN16sHead, 2)
+    other = ImageFeatures(features(model, [(9, 9), (9, 9)], (9, 9)), (9, 9), [CoordMap(16, 0), CoordMap(32, 0)])
+    with pytest.raises(
+        ValueError, match=r"built for .*offset -91.5.* the trunk gives .*offset 0.*decode_head.geometry"
+    ):
+        model(other)
+    with pytest.raises(TypeError, match="tuple does not carry: set model.type='AlignedEncoderDecoder'"):
+        model(tuple(other))
+
+
+def test_features_of_other_channels_are_refused():
+    model = build(FCN16sHead, 2)
+    maps = [torch.zeros(1, 4, 9, 9), torch.zeros(1, 6, 9, 9)]
+    with pytest.raises(ValueError, match=r"maps of \[4, 5\] channels, but the trunk gives \[4, 6\]: set .*=\[4, 6\]"):
+        model(ImageFeatures(maps, (9, 9), model.feature_maps))
+
+
+def even_scores(head, used, geometry, size, **kwargs):
+    """A head whose maps, as many cells as cover the image, all score 1."""
+    model = build(head, used, geometry=geometry[-used:], **kwargs)
+    for name in model.score_names:
+        torch.nn.init.constant_(getattr(model, name).bias, 1.0)
+    sizes = [tuple(-(-side // int(m.stride)) for side in size) for m in model.feature_maps]
+    return model(features(model, sizes, size)).detach()
+
+
+HALF = [dict(stride=s, offset=(s - 1) / 2) for s in (8, 16, 32)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 97), (64, 65), (96, 128)])
+@pytest.mark.parametrize("geometry", [RESNET, HALF], ids=["resnet", "swin"])
+@pytest.mark.parametrize("head, used", HEADS)
+def test_replicated_scores_reach_the_end_of_the_image(head, used, geometry, size):
+    """The last cell of a ResNet's map lies up to a stride before it, where zeros leave one part in 32 of its scores."""
+    logits = even_scores(head, used, geometry, size, border="replicate")
+    torch.testing.assert_close(logits, torch.full((1, 2, *size), float(used)))
+
+
+def test_zeros_beyond_the_border_by_default():
+    logits = even_scores(FCN32sHead, 1, RESNET, (64, 64))
+    assert float(logits[0, 0, 0, 0]) == 1 and float(logits[0, 0, 0, 63]) == pytest.approx(1 / 32)
+    assert float(logits[0, 0, 63, 63]) == pytest.approx(1 / 32**2)
+
+
+def test_replicated_scores_are_the_usual_interpolation():
+    """For cells in the middle of their pixels, that is what the toolbox's ``resize`` does."""
+    model = build(FCN32sHead, 1, geometry=HALF[-1:], border="replicate")
+    torch.nn.init.eye_(model.score_fr.weight.data[:, :, 0, 0])
+    inputs = features(model, [(3, 4)], (96, 128))
+    inputs[0].normal_(generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.interpolate(inputs[0][:, :2], scale_factor=32, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(model(inputs).detach(), expected)
+
+
+def test_scores_that_end_inside_the_image():
+    model = build(FCN32sHead, 1)
+    with pytest.raises(ValueError, match=r"end at \(45, 45\) of an image of \(99, 99\)"):
+        model(features(model, [(1, 1)], (99, 99)))
+
+
+@pytest.mark.parametrize(
+    "kwargs, error, message",
+    [
+        (dict(in_channels=[4, 5, 6, 7]), ValueError, r"fuses 3 .*got in_channels=\[4, 5, 6, 7\]"),
+        (dict(in_index=[0, 1]), ValueError, r"as many in_index, got \[0, 1\]"),
+        (dict(skip_scales=[1.0]), ValueError, "one skip scale fewer"),
+        (dict(in_index=[0, 1, 5]), ValueError, "beyond the 3 maps"),
+        (dict(geometry=RESNET[:2]), ValueError, r"lists 2 map\(s\) for 3"),
+        (dict(geometry=dict(neck=None)), ValueError, "needs a backbone config"),
+        (dict(geometry=dict(backbone=dict(type="BiSeNetV1"))), ValueError, "BiSeNetV1 is not known"),
+        (dict(geometry=dict(backbone=dict(type="NoNet"))), ValueError, "NoNet is not known"),
+        (dict(geometry=RESNET[::-1]), ValueError, "from fine to coarse"),
+        (dict(geometry=dict(backbone=dict(type="FCNVGG", padding=1))), None, None),
+        (dict(border=0), ValueError, "border must be 'zeros' or 'replicate', got 0"),
+        (dict(dropout_ratio=0.1), TypeError, "has no dropout_ratio"),
+    ],
+)
+def test_wrong_arguments_when_built(kwargs, error, message):
+    arguments = {"in_channels": [3, 4, 5], "num_classes": 2, **kwargs}
+    if error is None:
+        FCN8sHead(**arguments)
+        return
+    with pytest.raises(error, match=message):
+        FCN8sHead(**arguments)
+
+
+def test_geometry_by_class_instead_of_name():
+    head = FCN32sHead([5], dict(backbone=dict(type=FCNVGG, padding=100)), num_classes=2, in_index=[2])
+    assert str(head.feature_maps[0]) == "(stride 32, offset -83.5)"
+
+
+def test_maps_that_do_not_reach_the_image_are_refused_when_built():
+    valid = dict(backbone=dict(type="FCNVGG", padding=10), neck=dict(type="FCConvNeck"))
+    with pytest.raises(ValueError, match=r"does not reach the first 71 pixel\(s\)"):
+        FCN32sHead([5], valid, num_classes=2)
+
+
+@pytest.mark.parametrize("out_channels, num_classes", [(1, 2), (11, 11)])
+def test_any_number_of_classes(out_channels, num_classes):
+    head = MODELS.build(
+        dict(type="FCN32sHead", in_channels=[5], num_classes=num_classes, out_channels=out_channels, threshold=0.3)
+    )
+    assert head(features(head, [(3, 3)], (20, 21))).shape == (1, out_channels, 20, 21)
