@@ -14,7 +14,8 @@ from mmseg.registry import METRICS
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-MAX_PNG_CLASSES = 256  #: that a PNG of class indices can hold
+from .confusion import class_areas, confusion_matrix
+from .index_png import MAX_PNG_CLASSES
 
 
 class FCNScores(NamedTuple):
@@ -117,36 +118,14 @@ class FCNMetric(IoUMetric):
     def intersect_and_union(
         pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count the pixels of one image, leaving out those that are ignored in the truth.
-
-        Args:
-            pred_label (Tensor): predicted classes (H, W).
-            label (Tensor): true classes (H, W).
-            num_classes (int): number of classes.
-            ignore_index (int): pixels with this label do not count.
+        """Count the pixels of one image by :func:`confusion_matrix`.
 
         Returns:
             tuple[Tensor, Tensor, Tensor, Tensor]: pixels of each class where both agree, where either has it, where
             it is predicted, and where it is labelled; float64 (num_classes,) on the CPU.
-
-        Raises:
-            ValueError: if the sizes differ, or there are indices beyond the classes.
         """
-        if pred_label.shape != label.shape:
-            raise ValueError(f"the prediction has {tuple(pred_label.shape)} pixels, the label {tuple(label.shape)}")
-        counted = label != ignore_index
-        # two classes told apart by one logit are predicted in floating point
-        pred_label, label = pred_label[counted].long(), label[counted].long()
-        for what, indices in (("label", label), ("prediction", pred_label)):
-            if (beyond := indices[(indices < 0) | (indices >= num_classes)]).numel():
-                raise ValueError(
-                    f"index {int(beyond[0])} in the {what}, but the data set has {num_classes} classes"
-                    f" (ignored index: {ignore_index})"
-                )
-        intersect, predicted, labelled = (
-            torch.bincount(indices, minlength=num_classes).cpu().double()
-            for indices in (pred_label[pred_label == label], pred_label, label)
-        )
+        areas = class_areas(confusion_matrix(pred_label, label, num_classes, ignore_index))
+        intersect, predicted, labelled = torch.from_numpy(areas).double()
         return intersect, predicted + labelled - intersect, predicted, labelled
 
     def compute_metrics(self, results: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> dict[str, float]:

@@ -8,31 +8,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import mmcv
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..utils.files import atomic_write
 from ..utils.text import summarize
+from ..visualization.figures import check_picture_name, read_image, save_figure
 from ..weights.download import local_file
 from ..weights.importing import import_weights, set_preprocessing
 from .class_scores import ClassScores, build_classifier, class_scores, number_of_classes
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as BGR, uint8 (H, W, 3).
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not an image.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no image {path}")
-    image = mmcv.imread(str(path)) if Path(path).stat().st_size else None
-    if image is None:
-        raise ValueError(f"{path} is no image that can be read")
-    return image
 
 
 def read_names(path: str | Path, num_classes: int) -> list[str]:
@@ -86,8 +69,8 @@ def draw_heat_maps(
     """Save a row of pictures for each class: the image, the score of each cell in its place, that of each pixel.
 
     Args:
-        file (str | Path): picture to write, as a whole or not at all; its directory is made if it does not exist.
-        image (np.ndarray): BGR, uint8 (H, W, 3).
+        file (str | Path): picture to write, see :func:`save_figure`.
+        image (np.ndarray): RGB, uint8 (H, W, 3).
         scores (ClassScores): of this image.
         classes (Sequence[int]): which classes.
         names (Sequence[str], optional): names of all classes.
@@ -97,21 +80,17 @@ def draw_heat_maps(
     # matplotlib's pixels and cells end half a pixel and half a cell from their centres
     borders = [float(scores.coord_map.pixel(cell - Fraction(1, 2))) for cell in (0, *scores.cells.shape[1:])]
     figure = Figure(figsize=(10, len(classes) * (3 * min(height / width, 3) + 0.9)), layout="constrained")
-    FigureCanvasAgg(figure)
     for index, pixels, axes in zip(classes, dense, figure.subplots(len(classes), 3, squeeze=False)):
         cells = scores.cells[index].numpy()
         scale = dict(vmin=cells.min(), vmax=cells.max(), cmap="viridis", interpolation="nearest")
-        axes[0].imshow(image[..., ::-1])
+        axes[0].imshow(image)
         axes[1].imshow(cells, extent=(borders[0], borders[2], borders[1], borders[0]), **scale)
         drawn = axes[2].imshow(pixels, **scale)
         figure.colorbar(drawn, ax=axes, label="score", shrink=0.8)
         titles = f"{label(index, names)}\n{scores.describe(index)}", "each cell", "each pixel"
         for axis, title in zip(axes, titles):
             axis.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as partial:
-        figure.savefig(partial, format=file.suffix[1:].lower(), dpi=110)
+    save_figure(figure, file)
 
 
 def write_heat_maps(
@@ -143,18 +122,14 @@ def write_heat_maps(
         FileNotFoundError, ValueError: for files that are missing or unfit, unknown classes, or a picture format that
             cannot be written; nothing is written then.
     """
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    if Path(out).suffix[1:].lower() not in formats:
-        raise ValueError(
-            f"{out} names no picture that can be written: its name must end in one of {', '.join(formats)}"
-        )
+    check_picture_name(out)
     picture = read_image(image)
     checkpoint = import_weights(local_file(weights))
     num_classes = number_of_classes(checkpoint)
     set_preprocessing(checkpoint, preprocessing, weights)
     class_names = None if names is None else read_names(names, num_classes)
     indices = [find_class(wanted, num_classes, class_names) for wanted in classes]
-    scores = class_scores(build_classifier(checkpoint, config), picture)
+    scores = class_scores(build_classifier(checkpoint, config), picture[..., ::-1].copy())
     indices = indices or scores.highest(top)
     draw_heat_maps(out, picture, scores, indices, class_names)
     return [f"{label(index, class_names)}: {scores.describe(index)}" for index in indices]

@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..evaluation.fcn_metric import MAX_PNG_CLASSES, FCNMetric, FCNScores, fcn_scores
-from ..visualization.side_by_side import IGNORE_INDEX, read_indices
+from ..evaluation.confusion import IGNORE_INDEX, class_areas, confusion_matrix
+from ..evaluation.fcn_metric import FCNScores, fcn_scores
+from ..evaluation.index_png import MAX_PNG_CLASSES, read_indices
+from ..utils.text import summarize
 
 UPSAMPLING = ("nearest", "bilinear")
 
@@ -45,8 +47,7 @@ def find_labels(directory: str | Path, list_file: str | Path | None = None) -> l
     if not files:
         raise ValueError(f"the list {list_file} is empty: give a text file with a name per line")
     if missing := [file.name for file in files if not file.is_file()]:
-        others = f" and {len(missing) - 1} more" if missing[1:] else ""
-        raise FileNotFoundError(f"{directory} does not have {missing[0]}{others} of the list {list_file}")
+        raise FileNotFoundError(f"{directory} does not have {summarize(missing, 1)} of the list {list_file}")
     return files
 
 
@@ -136,18 +137,12 @@ def oracle_scores(
 
 
 def _count(factors: Sequence[int], num_classes: int, ignore_index: int, upsampling: str, file: Path) -> np.ndarray:
-    """Areas of intersection, prediction and truth, (len(factors), 3, num_classes)."""
-    try:
-        label = torch.from_numpy(read_indices(file))
-    except (OSError, SyntaxError) as error:  # PIL has both for a damaged PNG
-        raise ValueError(f"{file} cannot be read as an index PNG: {error}") from error
-    areas = []
+    """Areas of each factor, int64 (len(factors), 3, num_classes)."""
+    label, areas = torch.from_numpy(read_indices(file)), []
     for factor in factors:
         prediction = oracle_prediction(label, factor, ignore_index, upsampling)
         try:
-            counts = FCNMetric.intersect_and_union(prediction, label, num_classes, ignore_index)
+            areas.append(class_areas(confusion_matrix(prediction, label, num_classes, ignore_index)))
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
-        intersect, _, predicted, labelled = (area.numpy() for area in counts)
-        areas.append([intersect, predicted, labelled])
-    return np.array(areas)
+    return np.stack(areas)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..evaluation.confusion import confusion_matrix
+from ..evaluation.confusion import class_areas, confusion_matrix
 from ..evaluation.fcn_metric import FCNScores, fcn_scores
 from ..utils.files import atomic_write
 from .confusion import draw_confusion, write_confusion
@@ -26,8 +26,7 @@ class Comparison:
     Attributes:
         data: the images.
         directories: of the predictions, by model.
-        areas: by model, for each image the pixels of each class that are right, predicted and labelled, int64
-            (images, 3, num_classes).
+        areas: by model, those of each image (:func:`class_areas`), int64 (images, 3, num_classes).
         confusion: by model, int64 (num_classes, num_classes), over all images.
     """
 
@@ -63,12 +62,7 @@ class Comparison:
 
 
 def compare(data: EvaluationSet, directories: Mapping[str, Path], progress: Iterable[int] | None = None) -> Comparison:
-    """Count, image by image, what the models predicted.
-
-    Args:
-        data (EvaluationSet): the images.
-        directories (Mapping[str, Path]): of the predictions, by model.
-        progress (Iterable[int], optional): ``range(len(data))`` inside a progress bar.
+    """Count, image by image, what the models predicted; ``progress`` may be ``range(len(data))`` in a progress bar.
 
     Raises:
         FileNotFoundError: if predictions are missing.
@@ -87,7 +81,7 @@ def compare(data: EvaluationSet, directories: Mapping[str, Path], progress: Iter
                 counts = confusion_matrix(data.prediction(index, directory), label, number)
             except ValueError as error:
                 raise ValueError(f"{data.names[index]} of {model}: {error}") from error
-            areas[model][index] = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+            areas[model][index] = class_areas(counts)
             confusion[model] += counts
     return Comparison(data, directories, areas, confusion)
 
@@ -109,14 +103,14 @@ def write_comparison(comparison: Comparison, out: str | Path, rows: int = 10, so
         list[Path]: the files.
 
     Raises:
-        FileExistsError: if there are files in the directory, of which some would be left from before.
+        FileExistsError: if there are files in the directory.
         ValueError: for fewer than 0 rows, or an unknown model.
     """
     if rows < 0:
         raise ValueError(f"the number of rows must be at least 0, got {rows}")
     out, worst = Path(out), comparison.worst_first(sort)[:rows]
     check_empty(out)
-    (out / "rows").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     files = [out / "images.csv"]
     write_image_scores(files[0], comparison)
     for model, matrix in comparison.confusion.items():

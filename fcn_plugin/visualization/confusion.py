@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..utils.files import atomic_write
@@ -32,7 +31,6 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") 
     shares, number = row_shares(matrix), len(classes)
     side = 2.4 + 0.46 * min(number, MOST_TO_WRITE)
     figure = Figure(figsize=(side + 1.8, side + 0.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
     figure.colorbar(drawn, ax=axes, label="% of the true class", shrink=0.6)

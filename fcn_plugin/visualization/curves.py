@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from .run_log import RunLog, stage_offsets
@@ -57,7 +56,6 @@ def draw_curves(runs: Mapping[str, Sequence[RunLog]], window: int | None = None)
     validated = any(len(stage.series("mIoU")[0]) for stages in runs.values() for stage in stages)
     heights = (3, 1.3, 2) if validated else (3, 1.3)
     figure = Figure(figsize=(9, 0.6 + 1.1 * sum(heights)), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     levels: list[float] = []
     rates: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,13 +11,12 @@ import numpy as np
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import TRANSFORMS
 
 from ..checks.data import build_dataset
-from ..datasets.transforms import LoadLabels
+from ..datasets.transforms.loading import image_loader, label_loader
+from ..evaluation.index_png import read_indices
 from ..utils.config import leaf_datasets
 from ..utils.text import summarize
-from .side_by_side import read_indices
 
 
 class EvaluationSet:
@@ -47,10 +47,9 @@ class EvaluationSet:
             dataset = build_dataset(part, loader)
             if dataset is None:
                 raise ValueError(f"the {part.type} of {loader} is no BaseSegDataset: its labels are not known")
-            steps = [TRANSFORMS.build(step) for step in part.get("pipeline") or [] if _loads(step)]
-            image_loader = next((step for step in steps if isinstance(step, LoadImageFromFile)), LoadImageFromFile())
-            label_loader = next((step for step in steps if isinstance(step, LoadAnnotations)), LoadLabels())
-            self._samples += [(sample, image_loader, label_loader) for sample in dataset.data_list]
+            pipeline = part.get("pipeline") or []
+            loaders = image_loader(pipeline), label_loader(pipeline)
+            self._samples += [(sample, *loaders) for sample in dataset.data_list]
             metas.append(dataset.metainfo)
         self.classes, self.palette = list(metas[0]["classes"]), [list(colour) for colour in metas[0]["palette"]]
         self.names = [Path(sample["img_path"]).stem for sample, *_ in self._samples]
@@ -60,8 +59,7 @@ class EvaluationSet:
             raise ValueError(f"{loader} has no images")
         if unlabelled := [sample["img_path"] for sample, *_ in self._samples if not sample.get("seg_map_path")]:
             raise ValueError(f"{loader} has images without labels: {summarize(unlabelled)}")
-        if len(set(self.names)) < len(self.names):
-            twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise ValueError(
                 f"{loader} has several images of the same name ({summarize(twice)}), as predictions are named"
             )
@@ -81,12 +79,7 @@ class EvaluationSet:
         return loader(copy.deepcopy(sample))["gt_seg_map"]
 
     def prediction(self, index: int, directory: str | Path) -> np.ndarray:
-        """A prediction as ``tools/test.py --out`` wrote it: class indices, uint8 (H, W).
-
-        Raises:
-            FileNotFoundError: if there is no such prediction.
-            ValueError: if it has colours in place of indices.
-        """
+        """A prediction as ``tools/test.py --out`` wrote it, see :func:`read_indices`: uint8 (H, W)."""
         indices = read_indices(Path(directory, f"{self.names[index]}.png"))
         return indices - 1 if self._samples[index][0].get("reduce_zero_label") else indices
 
@@ -103,7 +96,3 @@ class EvaluationSet:
                     f"{directory} has no prediction for {len(missing)} of {len(self)} images ({summarize(missing)}):"
                     " write them with tools/test.py --out"
                 )
-
-
-def _loads(step: Mapping) -> bool:
-    return str(step["type"]).startswith("Load")

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from PIL import Image
 
-from ..apis.alignment import plain
 from ..geometry.linear_trunk import LinearTrunk
 from ..geometry.positions import MapAlignment
-from ..utils.files import atomic_write
+from .figures import check_picture_name, read_image, save_figure  # noqa: F401
 
 #: Sides of an image to draw on are multiples of UNIT, which all networks take; larger ones are cut.
 UNIT, LARGEST = 64, 768
@@ -32,16 +29,6 @@ def grey_grid(size: tuple[int, int]) -> np.ndarray:
     return image
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image: RGB, uint8 (H, W, 3).
-
-    Raises:
-        OSError: if it is not there, or no image.
-    """
-    with Image.open(path) as picture:
-        return np.array(picture.convert("RGB"))
-
-
 def middle_of(image: np.ndarray) -> np.ndarray:
     """The middle of an image (H, W, 3), its sides multiples of UNIT and no larger than LARGEST.
 
@@ -53,20 +40,6 @@ def middle_of(image: np.ndarray) -> np.ndarray:
         raise ValueError(f"an image to draw on must have {UNIT} x {UNIT} pixels or more, got {image.shape[:2]}")
     top, left = ((whole - side) // 2 for whole, side in zip(image.shape, sides))
     return image[top : top + sides[0], left : left + sides[1]]
-
-
-def check_picture_name(path: str | Path) -> None:
-    """Check that a picture can be saved under a name.
-
-    Raises:
-        ValueError: if it does not end in a format that matplotlib writes.
-        FileNotFoundError: if its directory does not exist.
-    """
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    if Path(path).suffix.lstrip(".").lower() not in formats:
-        raise ValueError(f"a picture must end in .{', .'.join(sorted(formats))}, got {path}")
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {Path(path).parent} for the picture {Path(path).name}")
 
 
 def draw_fields(
@@ -100,7 +73,6 @@ def draw_fields(
     columns = min(len(alignments), COLUMNS)
     rows = -(-len(alignments) // columns)
     figure = Figure(figsize=(max(4 * columns, 6), 4.5 * rows * height / width + 0.5), layout="constrained")
-    FigureCanvasAgg(figure)
     for axes, alignment in zip([figure.add_subplot(rows, columns, i + 1) for i in range(len(alignments))], alignments):
         cell = _cell_in_the_middle(alignment, maps[alignment.index].shape[2:], (height, width))
         weights = trunk.weights(ones, maps[alignment.index], cell)
@@ -125,9 +97,7 @@ def draw_fields(
         Line2D([], [], color=CENTRE_COLOUR, marker="o", linestyle="", label="centre of the cell"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    path = Path(path)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:].lower(), dpi=110)
+    save_figure(figure, path)
     return boxes
 
 
@@ -156,5 +126,5 @@ def _box(alignment: MapAlignment, centre: tuple[float, float]) -> tuple[float, f
 
 def _caption(alignment: MapAlignment) -> str:
     at = alignment.coord_map
-    position = f"stride {plain(at.stride)}, offset {plain(at.offset)}" if at else "no one position"
+    position = str(at).strip("()") if at else "no one position"
     return "map {}: {}\nfield {} x {}".format(alignment.index, position, *alignment.field)
