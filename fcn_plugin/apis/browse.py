@@ -20,7 +20,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..checks.data import build_dataset
+from ..evaluation.confusion import IGNORE_INDEX
 from ..utils.config import leaf_datasets
+from ..visualization.palette import WHITE, blend, paint
 
 OPACITY = 0.6  #: of the colours of the classes
 HATCH = 6  #: distance of the stripes over ignored pixels
@@ -94,11 +96,11 @@ def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
 
 
 def _seen(image: np.ndarray, sample: SegDataSample) -> Seen:
-    labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else np.full(image.shape[:2], 255)
+    labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else np.full(image.shape[:2], IGNORE_INDEX)
     return Seen(sample.img_path, image, labels, tuple(sample.img_shape[:2]), bool(sample.get("flip")))
 
 
-def paint(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = 255) -> np.ndarray:
+def paint_labels(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX) -> np.ndarray:
     """Lay the colours of the classes over the image.
 
     Ignored pixels show the image under black and white stripes, padding is crossed by white ones, and indices that are
@@ -107,9 +109,7 @@ def paint(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = 255)
     Returns:
         np.ndarray: RGB, uint8 (H, W, 3).
     """
-    colours = np.full((max(256, seen.labels.max() + 1), 3), STRANGE, np.float32)
-    colours[: len(palette)] = palette
-    painted = (1 - OPACITY) * seen.image + OPACITY * colours[seen.labels]
+    painted = blend(seen.image, paint(seen.labels, palette, other=STRANGE), OPACITY)
     ignored = seen.labels == ignore_index
     painted[ignored] = seen.image[ignored]
     rows, columns = np.indices(seen.labels.shape)
@@ -117,11 +117,11 @@ def paint(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = 255)
     stripe, crossing = (rows + columns) % HATCH, (rows - columns) % HATCH
     painted[ignored & ~padded & (stripe == 1)] = 0
     painted[ignored & ((stripe == 0) | padded & (crossing == 0))] = 255
-    return painted.round().astype(np.uint8)
+    return painted
 
 
 def legend_of(
-    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = 255
+    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Text and colour for what is in the picture: classes with their share of the pixels, ignored ones, padding."""
     height, width = seen.size
@@ -131,16 +131,18 @@ def legend_of(
     for value, share in zip(values.tolist(), 100 * counts / inside.size):
         name, colour = f"index {value}, no class", STRANGE
         if value == ignore_index:
-            name, colour = "ignored (striped)", (255, 255, 255)
+            name, colour = "ignored (striped)", WHITE
         elif 0 <= value < len(classes):
             name, colour = classes[value], tuple(palette[value])
         legend.append((f"{name} {share:.1f} %", colour))
     if inside.size < seen.labels.size:
-        legend.append((f"padded (crossed) to {seen.labels.shape[1]}x{seen.labels.shape[0]}", (255, 255, 255)))
+        legend.append((f"padded (crossed) to {seen.labels.shape[1]}x{seen.labels.shape[0]}", WHITE))
     return legend
 
 
-def draw(seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = 255) -> Image.Image:
+def draw(
+    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
+) -> Image.Image:
     """The image, the image under its labels, and below them a line about it and the legend.
 
     Both are drawn pixel by pixel, without a change of size: the second begins ``GAP`` pixels right of the first.
@@ -158,7 +160,7 @@ def draw(seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], i
         x += needed
     picture = Image.new("RGB", (total, y + LINE), "white")
     picture.paste(Image.fromarray(seen.image), (0, 0))
-    picture.paste(Image.fromarray(paint(seen, palette, ignore_index)), (width + GAP, 0))
+    picture.paste(Image.fromarray(paint_labels(seen, palette, ignore_index)), (width + GAP, 0))
     pen = ImageDraw.Draw(picture)
     pen.text((2, height + 3), about, fill="black", font=font)
     for x, y, text, colour in places:
@@ -187,7 +189,7 @@ def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[P
     loader = build_loader(cfg, split)
     meta, out, files = loader.dataset.metainfo, Path(out), []
     out.mkdir(parents=True, exist_ok=True)
-    ignore_index = cfg.model.decode_head.get("ignore_index", 255)
+    ignore_index = cfg.model.decode_head.get("ignore_index", IGNORE_INDEX)
     for index, seen in enumerate(itertools.islice(seen_samples(cfg, loader, split == "train"), number)):
         files.append(out / f"{index:04d}_{Path(seen.path).stem}.png")
         draw(seen, meta["classes"], meta["palette"], ignore_index).save(files[-1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
+from ..visualization.json_lines import read_json_lines
+from ..visualization.run_log import SCALARS, read_run
 from .browse import build_loader
 
 
@@ -95,21 +96,13 @@ def logged_waiting_share(path: str | Path) -> tuple[float, float]:
         started, is left out if there are others.
 
     Raises:
-        FileNotFoundError: if there is no log.
-        ValueError: if it has no training steps.
+        FileNotFoundError: if there is no log of a training.
+        ValueError: if it has no training steps, or is damaged.
     """
-    logs = [Path(path)] if Path(path).is_file() else sorted(Path(path).glob("*/vis_data/scalars.json"))
-    if not logs:
-        raise FileNotFoundError(f"there is no log {path}, nor {path}/*/vis_data/scalars.json")
-    steps = []
-    for line in logs[-1].read_text().splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:  # cut off by a kill
-            continue
-        if {"loss", "time", "data_time"} <= entry.keys():
-            steps.append((entry["data_time"], entry["time"]))
-    if not steps:
-        raise ValueError(f"{logs[-1]} has no training steps with time and data_time")
-    waiting, total = (sum(values) for values in zip(*(steps[1:] or steps)))
-    return waiting / total, total / len(steps[1:] or steps)
+    log = Path(path) if Path(path).is_file() else read_run(path).sessions[-1] / SCALARS
+    records = [record for record in read_json_lines(log) if {"loss", "time", "data_time"} <= record.keys()]
+    if not records:
+        raise ValueError(f"{log} has no training steps with time and data_time")
+    records = records[1:] or records
+    waiting, total = (sum(record[key] for record in records) for key in ("data_time", "time"))
+    return waiting / total, total / len(records)

@@ -16,7 +16,7 @@ from fcn_plugin.apis.browse import (
     build_loader,
     draw,
     legend_of,
-    paint,
+    paint_labels,
     seen_samples,
 )
 from fcn_plugin.datasets import CamVidDataset
@@ -42,14 +42,14 @@ def example(size=(20, 30), padding=(0, 0)):
 class TestPaint:
     def test_classes(self):
         seen = example()
-        painted = paint(seen, PALETTE)
+        painted = paint_labels(seen, PALETTE)
         for (row, column), colour in {(0, 0): 1, (4, 6): 1, (5, 20): 2, (9, 29): 2, (5, 6): 0, (4, 7): 0}.items():
             expected = (1 - OPACITY) * seen.image[row, column] + OPACITY * np.array(PALETTE[colour])
             assert np.abs(painted[row, column] - expected).max() <= 0.5
 
     def test_ignored_pixels_are_striped(self):
         seen = example()
-        painted = paint(seen, PALETTE)[16:]
+        painted = paint_labels(seen, PALETTE)[16:]
         white, black = (painted == 255).all(-1), (painted == 0).all(-1)
         assert 0.1 < white.mean() < 0.25 and 0.1 < black.mean() < 0.25
         rest = ~(white | black)
@@ -57,14 +57,14 @@ class TestPaint:
 
     def test_padding_is_crossed(self):
         seen = example(padding=(6, 12))
-        white = (paint(seen, PALETTE) == 255).all(-1)
+        white = (paint_labels(seen, PALETTE) == 255).all(-1)
         assert white[20:].mean() > 1.5 * white[16:20, :30].mean()
         assert white[:16, 30:].mean() > 0.25 and white[:16, :30].mean() < 0.01
 
     def test_strange_indices(self):
         seen = example()
         seen.labels[0, 0], seen.labels[0, 1] = 3, 300
-        painted = paint(seen, PALETTE)
+        painted = paint_labels(seen, PALETTE)
         for column in (0, 1):
             expected = (1 - OPACITY) * seen.image[0, column] + OPACITY * np.array(STRANGE)
             assert np.abs(painted[0, column] - expected).max() <= 0.5
@@ -74,7 +74,7 @@ class TestPaint:
     def test_another_ignored_index(self):
         seen = example()
         seen.labels[seen.labels == 255] = 7
-        assert np.array_equal(paint(seen, PALETTE, 7), paint(example(), PALETTE))
+        assert np.array_equal(paint_labels(seen, PALETTE, 7), paint_labels(example(), PALETTE))
 
 
 def test_legend():
@@ -98,7 +98,7 @@ def test_draw(size):
     drawn = np.array(draw(seen, CLASSES, PALETTE))
     height, width = size
     assert np.array_equal(drawn[:height, :width], seen.image)
-    assert np.array_equal(drawn[:height, width + GAP : 2 * width + GAP], paint(seen, PALETTE))
+    assert np.array_equal(drawn[:height, width + GAP : 2 * width + GAP], paint_labels(seen, PALETTE))
     below = {tuple(colour) for colour in drawn[height:].reshape(-1, 3).tolist()}
     assert {tuple(colour) for colour in PALETTE} <= below
 

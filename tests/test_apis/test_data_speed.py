@@ -1,10 +1,10 @@
-import json
 import time
 
 import pytest
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
+from testing.run_logs import train, val, write_session
 from testing.utils import run_tool, tiny_config
 
 from fcn_plugin import config_dir
@@ -64,37 +64,27 @@ def test_waiting_share(workers, step_seconds, expected):
     assert found.waiting_share(step_seconds) == pytest.approx(expected)
 
 
-class TestLog:
-    def write(self, folder, name, lines):
-        log = folder / name / "vis_data/scalars.json"
-        log.parent.mkdir(parents=True)
-        log.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-        return log
+def steps(*times):
+    """Records of training steps by their waiting and whole times."""
+    return [dict(train(step, 1), data_time=wait, time=time) for step, (wait, time) in enumerate(times, start=1)]
 
-    def test_of_a_work_directory(self, tmp_path):
-        """The newest log; without its first entry, validations and what a kill cut off."""
-        self.write(tmp_path, "20260101_000000", [dict(loss=1, data_time=9.0, time=9.0, iter=1)])
-        lines = [
-            dict(loss=1, data_time=5.0, time=6.0, iter=1),
-            dict(loss=1, data_time=0.1, time=0.5, iter=2),
-            dict(mIoU=9, data_time=7.0, time=8.0, step=2),
-            dict(loss=1, data_time=0.3, time=0.5, iter=3),
-            '{"loss": 1, "data_ti',
-        ]
-        log = self.write(tmp_path, "20260102_000000", lines)
-        for path in (tmp_path, str(tmp_path), log):
-            assert logged_waiting_share(path) == pytest.approx((0.4, 0.5))
 
-    def test_of_one_entry(self, tmp_path):
-        log = self.write(tmp_path, "1", [dict(loss=1, data_time=0.2, time=0.8)])
-        assert logged_waiting_share(log) == pytest.approx((0.25, 0.8))
+def test_log(tmp_path):
+    """The newest one; without its first entry, validations and what a kill cut off."""
+    write_session(tmp_path, "20260101_000000", steps((9, 9)))
+    assert logged_waiting_share(tmp_path) == (1, 9)  # the first entry, if there is no other
+    records = [*steps((5, 6), (0.1, 0.5), (0.3, 0.5)), dict(val(3, 9), data_time=7, time=8)]
+    session = write_session(tmp_path, "20260102_000000", records, tail='{"loss": 1, "data_ti')
+    for path in (tmp_path, str(tmp_path), session / "vis_data/scalars.json"):
+        assert logged_waiting_share(path) == pytest.approx((0.4, 0.5))
 
-    def test_wrong_path(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=f"there is no log {tmp_path}, nor"):
-            logged_waiting_share(tmp_path)
-        log = self.write(tmp_path, "1", [dict(mIoU=9, data_time=7.0, time=8.0, step=2)])
-        with pytest.raises(ValueError, match=f"{log} has no training steps"):
-            logged_waiting_share(tmp_path)
+
+def test_wrong_logs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no log of a training"):
+        logged_waiting_share(tmp_path)
+    write_session(tmp_path, "20260101_000000", [train(1, 1)])
+    with pytest.raises(ValueError, match="scalars.json has no training steps"):
+        logged_waiting_share(tmp_path)
 
 
 def test_tool(voc, tmp_path):

@@ -11,10 +11,11 @@ from mmengine.config import Config
 
 from ...utils.files import atomic_write
 from ...weights.download import local_file
-from ...weights.importing import file_checksums, import_weights
+from ...weights.importing import file_checksums
+from ..model import load_segmentor
 from .check import CheckError, Difference, check_sizes, compare, smallest_side
 from .metadata import network_metadata
-from .network import ExportableNetwork, load_segmentor
+from .network import ExportableNetwork, prepare
 from .onnx_file import OnnxFile
 from .torch_file import TorchFile
 
@@ -90,12 +91,11 @@ def export_network(
         raise FileExistsError(f"{out} exists already: give another name, or remove it")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {out.parent} to write {out.name} to")
-    path = local_file(weights)
-    checkpoint = import_weights(path)
-    model = load_segmentor(cfg, checkpoint, weights)
-    network = ExportableNetwork(model, None if prepared_input else cfg.model.get("data_preprocessor") or {}).eval()
+    model, meta = load_segmentor(cfg, weights)
+    preprocessor = None if prepared_input else cfg.model.get("data_preprocessor") or {}
+    network = ExportableNetwork(prepare(model), preprocessor).eval()
     smallest = check_shape(network, file, shape, fixed_size)
-    metadata = network_metadata(cfg, network, checkpoint, file_checksums(path)["sha256"])
+    metadata = network_metadata(cfg, network, meta, file_checksums(local_file(weights))["sha256"])
     sizes = [(1, *shape)] if fixed_size else check_sizes(shape, smallest)
     with atomic_write(out) as partial:
         write(file, network, partial, shape, fixed_size, metadata)

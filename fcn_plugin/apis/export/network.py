@@ -5,42 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import DefaultScope
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...checks.model import check_geometry
-from ...checks.weights import check_fit
 from ...models.decode_heads.fcn_skip_head import FCNSkipHead
-from ...weights.checkpoint import WeightsError
 from ...weights.preprocessing import preprocessing_of
-
-
-def load_segmentor(cfg: Config, checkpoint: Mapping, source: str) -> EncoderDecoder:
-    """Build the model of a config with weights that were trained for it, ready for export.
-
-    Args:
-        cfg (Config): of a segmentor with a skip head.
-        checkpoint (Mapping): as :func:`fcn_plugin.weights.importing.import_weights` returns it.
-        source (str): what to call the weights in an error.
-
-    Returns:
-        EncoderDecoder: as :func:`prepare` leaves it.
-
-    Raises:
-        WeightsError: if the weights do not fit the model, or are those of a classifier.
-        ValueError: if the model cannot be built, or is none that :func:`prepare` takes.
-    """
-    check_geometry(cfg)
-    if "decode_head" not in check_fit(checkpoint, cfg, source):
-        raise WeightsError(f"{source} has no scores, as a segmentor's checkpoint has: give one that was trained")
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
-        model = MODELS.build(cfg.model)
-    model.load_state_dict(checkpoint["state_dict"], strict=False)  # what may be missing was checked
-    return prepare(model)
 
 
 def prepare(model: EncoderDecoder) -> EncoderDecoder:

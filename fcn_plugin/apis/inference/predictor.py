@@ -14,19 +14,11 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.device import get_device
-from mmengine.registry import init_default_scope
-from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS, TRANSFORMS
 
-from ...checks.model import check_geometry
-from ...checks.weights import check_fit
-from ...engine.tta import LABEL_LOADERS
-from ...utils.config import leaf_datasets, read_config
-from ...weights.checkpoint import WeightsError
-from ...weights.download import local_file
-from ...weights.importing import import_weights
-from .class_meta import class_meta
+from ...utils.config import read_config
+from ..class_meta import class_meta
+from ..model import load_segmentor, prediction_pipeline, usable_device
 
 
 @dataclass
@@ -66,18 +58,13 @@ class Predictor:
         dataset_meta: ``classes`` and ``palette``.
 
     Raises:
-        FileNotFoundError: if there are no such weights.
-        WeightsError: if they do not fit the model, or expect other input than the config gives.
-        ValueError: for a config, a device or a data set that cannot be used.
+        FileNotFoundError, WeightsError, ValueError: as :func:`init_model`; for a data set that cannot be used.
     """
 
     def __init__(
         self, cfg: Config, weights: str, device: str | None = None, tta: bool = False, dataset: str | None = None
     ) -> None:
         cfg = copy.deepcopy(cfg)
-        if "model" not in cfg:
-            raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
-        init_default_scope(cfg.get("default_scope") or "mmseg")
         device = usable_device(device)
         self.model, meta = load_segmentor(cfg, weights)
         self.dataset_meta = class_meta(self.model.num_classes, cfg, meta, dataset)
@@ -101,9 +88,7 @@ class Predictor:
         Raises:
             FileNotFoundError, ValueError: as :func:`read_config` and the class.
         """
-        cfg = read_config(config)
-        cfg.merge_from_dict(dict(cfg_options or {}))
-        return cls(cfg, weights, **kwargs)
+        return cls(read_config(config, cfg_options), weights, **kwargs)
 
     def read(self, path: str | Path) -> Sample:
         """Read a picture and prepare it.
@@ -144,51 +129,3 @@ class Predictor:
             prediction.pred_sem_seg.data.to("cpu", torch.uint8).numpy().reshape(sample.image.shape[:2])
             for prediction, sample in zip(predictions, samples)
         ]
-
-
-def load_segmentor(cfg: Config, weights: str) -> tuple[BaseSegmentor, dict]:
-    """Build the model of a config with weights that were checked against it, as in testing.
-
-    Returns:
-        tuple[BaseSegmentor, dict]: the model on the CPU, and the ``meta`` of the weights.
-
-    Raises:
-        FileNotFoundError, WeightsError, ValueError: as :class:`Predictor`.
-    """
-    check_geometry(cfg)
-    checkpoint = import_weights(local_file(weights))
-    if "decode_head" not in check_fit(checkpoint, cfg, weights):
-        raise WeightsError(f"{weights} has no decode head, so it is no segmentor: give weights trained with the config")
-    model = MODELS.build(cfg.model)
-    model.load_state_dict(checkpoint["state_dict"], strict=False)
-    return model, checkpoint["meta"]
-
-
-def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
-    """The transforms with which a config is tested, or tested with augmentation, without those that load labels.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    dataset = next(leaf_datasets((cfg.get("test_dataloader") or {}).get("dataset") or {}))
-    pipeline = cfg.tta_pipeline if tta else dataset.get("pipeline") or cfg.get("test_pipeline")
-    if not pipeline:
-        raise ValueError(f"{cfg.filename} has no test_dataloader.dataset.pipeline, which tells how pictures are read")
-    steps = [dict(step) for step in pipeline if step["type"] not in LABEL_LOADERS]
-    for step in steps:
-        if step["type"] == "TestTimeAug":
-            step["transforms"] = [one for one in step["transforms"] if one[0]["type"] not in LABEL_LOADERS]
-    return steps
-
-
-def usable_device(name: str | None) -> torch.device:
-    """A device by its name, by default the best that there is.
-
-    Raises:
-        ValueError: if it cannot be used here.
-    """
-    name = name or get_device()
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}") from error

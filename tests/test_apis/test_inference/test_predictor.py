@@ -9,7 +9,8 @@ from testing.inference_files import META, picture, write_picture, write_weights
 from testing.utils import tiny_config
 from testing.weight_files import fcn_weights, reference_weights, torchvision_names
 
-from fcn_plugin.apis.inference.predictor import Predictor, prediction_pipeline, usable_device
+from fcn_plugin.apis.inference.predictor import Predictor
+from fcn_plugin.apis.model import prediction_pipeline, usable_device
 from fcn_plugin.datasets import CamVidDataset
 from fcn_plugin.weights.checkpoint import WeightsError
 

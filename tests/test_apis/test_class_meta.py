@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.apis.inference.class_meta import class_meta
+from fcn_plugin.apis.class_meta import class_meta, known_class_meta
 from fcn_plugin.datasets import CamVidDataset, ShapesDataset
 
 SHAPES = dict(ShapesDataset.METAINFO, classes=list(ShapesDataset.METAINFO["classes"]))
@@ -28,7 +28,9 @@ def test_then_the_config(meta, loader):
 def test_config_with_names_of_its_own():
     """Colours, if there are none to go with them, are made up, the same each time."""
     names = ["x", "y", "z"]
-    one, two = (class_meta(3, config(metainfo=dict(classes=names)), {}) for _ in range(2))
+    cfg = config(metainfo=dict(classes=names))
+    assert known_class_meta(3, cfg, {}) == dict(classes=names)
+    one, two = (class_meta(3, cfg, {}) for _ in range(2))
     assert one == two and one["classes"] == names
     assert len({tuple(colour) for colour in one["palette"]}) == 3
     palette = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
@@ -38,6 +40,7 @@ def test_config_with_names_of_its_own():
 
 @pytest.mark.parametrize("cfg", [config(), Config(dict(model={})), config("NoSuchDataset")])
 def test_unknown(cfg):
+    assert known_class_meta(4, cfg, {}) == {}
     meta = class_meta(4, cfg, {})
     assert meta["classes"] == ["class 0", "class 1", "class 2", "class 3"]
     assert len({tuple(colour) for colour in meta["palette"]}) == 4

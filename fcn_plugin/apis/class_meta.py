@@ -1,0 +1,77 @@
+"""The names and colours of the classes that a model predicts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmseg.registry import DATASETS
+
+from ..utils.config import DATALOADERS, leaf_datasets
+
+
+def known_class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping) -> dict[str, list]:
+    """Names and RGB colours with which the weights were saved, or else those of the config's data sets.
+
+    Args:
+        num_classes (int): of the model.
+        cfg (Config): with the dataloaders that tell its data set, of which the test set's comes first.
+        checkpoint_meta (Mapping): ``meta`` of the weights, of which ``dataset_meta`` is used.
+
+    Returns:
+        dict[str, list]: ``classes`` and ``palette``; without what is not known for ``num_classes``.
+    """
+    loaders = [cfg.get(name) or {} for name in reversed(DATALOADERS)]
+    datasets = [dataset for loader in loaders for dataset in leaf_datasets(loader.get("dataset") or {})]
+    for meta in (checkpoint_meta.get("dataset_meta") or {}, *map(_declared, datasets)):
+        classes, palette = meta.get("classes"), meta.get("palette")
+        if isinstance(classes, (list, tuple)) and len(classes) == num_classes:
+            found = dict(classes=[str(name) for name in classes])
+            if palette is not None and len(palette) == num_classes:
+                found["palette"] = [[int(value) for value in colour] for colour in palette]
+            return found
+    return {}
+
+
+def class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping, dataset: str | None = None) -> dict[str, list]:
+    """Names and colours: those of a given data set, or by :func:`known_class_meta`.
+
+    If none of them has as many as the model, classes are numbered, with a warning; missing colours are made up.
+
+    Args:
+        num_classes (int): of the model.
+        cfg (Config): as there.
+        checkpoint_meta (Mapping): as there.
+        dataset (str, optional): name of a registered data set, such as ``PascalVOCDataset``.
+
+    Returns:
+        dict[str, list]: ``classes``, list[str], and ``palette``, list of RGB, of ``num_classes`` each.
+
+    Raises:
+        ValueError: if the given data set is not known, or has another number of classes.
+    """
+    if dataset is not None:
+        declared = _declared(dict(type=dataset))
+        if not declared.get("classes"):
+            raise ValueError(f"there is no data set {dataset!r} with names and colours: give one such as ShapesDataset")
+        if len(declared["classes"]) != num_classes:
+            raise ValueError(f"{dataset} has {len(declared['classes'])} classes, the model {num_classes}")
+        checkpoint_meta = dict(dataset_meta=declared)
+    found = known_class_meta(num_classes, cfg, checkpoint_meta)
+    if not found:
+        what = f"the {num_classes} classes of the model"
+        print_log(
+            f"neither the weights nor the config have names for {what}: they are numbered", "current", logging.WARNING
+        )
+    made_up = np.random.default_rng(42).integers(0, 256, (num_classes, 3)).tolist()
+    return {"classes": [f"class {index}" for index in range(num_classes)], "palette": made_up, **found}
+
+
+def _declared(dataset: Mapping) -> dict:
+    """What a data set says of its classes, without its files."""
+    kind = dataset.get("type")
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return {**getattr(kind, "METAINFO", {}), **(dataset.get("metainfo") or {})}
