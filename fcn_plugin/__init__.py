@@ -6,7 +6,7 @@ Importing the package registers its components with the toolbox.
 import warnings
 
 try:
-    import mmcv  # noqa: F401
+    import mmcv
     import mmengine  # noqa: F401
     import mmseg  # noqa: F401
 except ModuleNotFoundError as error:
@@ -14,16 +14,15 @@ except ModuleNotFoundError as error:
         f"fcn_plugin runs inside the MMSegmentation toolbox, of which {error.name.partition('.')[0]} is not installed:"
         ' run `pip install "fcn_plugin[toolbox]"`, or install mmsegmentation, mmcv and mmengine yourself'
     ) from error
-else:
-    # FCN needs none of mmcv's compiled operators, whose absence mmcv reports
+
+with warnings.catch_warnings():
+    # FCN needs none of mmcv's compiled operators, whose absence this module reports
     warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
+    import mmcv.cnn.bricks.transformer  # noqa: F401
 
 from . import datasets, engine, evaluation, models, paper, registry
 from .paths import config_dir, tools_dir
 from .version import __version__
-from .weights.checkpoint import allow_checkpoint_types
-
-allow_checkpoint_types()  # for the toolbox's init_model: the original MMEngine cannot load its own checkpoints safely
 
 __all__ = [
     "__version__",

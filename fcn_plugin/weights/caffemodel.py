@@ -110,7 +110,7 @@ def _tensor(blob: object, where: str) -> Tensor:
 
 
 #: Layers that the networks here do not have: the at-once release's scales, GoogLeNet's auxiliary classifiers.
-LEFT_OUT = re.compile(r"scale_pool\d\.\w+|loss[12]/(conv|fc|classifier)\.\w+")
+UNUSED_LAYERS = re.compile(r"scale_pool\d\.\w+|loss[12]/(conv|fc|classifier)\.\w+")
 
 
 class CaffeModel(WeightSource):
@@ -123,12 +123,12 @@ class CaffeModel(WeightSource):
     name = "Caffe"
 
     def recognises(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether every name is a layer of the reference, or of one that is left out here."""
-        return all(LEFT_OUT.fullmatch(key) or is_reference_name(_without_slash(key)) for key in tensors)
+        """Whether every name is a layer of the reference, or of one that is not used here."""
+        return all(UNUSED_LAYERS.fullmatch(key) or is_reference_name(_without_slash(key)) for key in tensors)
 
     def reference_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weights as they are, without slashes, the skips' scales and auxiliary classifiers."""
-        return {_without_slash(key): tensor for key, tensor in tensors.items() if not LEFT_OUT.fullmatch(key)}
+        return {_without_slash(key): tensor for key, tensor in tensors.items() if not UNUSED_LAYERS.fullmatch(key)}
 
     def meta(self, tensors: Mapping[str, Tensor], checksums: Mapping[str, str]) -> dict:
         """See :meth:`WeightSource.meta`; the scales are 1 for a skip without a layer for it.

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.utils import digit_version
+
+from .restricted_pickle import RestrictedPickle
+
+#: Makes every ``torch.load`` a safe one.
+FORCE_SAFE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+#: Whether ``torch.load(weights_only=True)`` can be told further types, by name.
+HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version("2.6")
 
 
 class WeightsError(ValueError):
@@ -21,22 +30,44 @@ def forbid_unsafe_loading() -> None:
 
     The toolbox first tries to load safely, but falls back to running whatever the file says.
     """
-    allow_checkpoint_types()
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    os.environ[FORCE_SAFE] = "1"
 
 
-def allow_checkpoint_types() -> None:
-    """Let ``torch.load(weights_only=True)`` accept what the toolbox itself saves, and nothing that runs code.
+@contextmanager
+def checkpoint_types() -> Iterator[None]:
+    """Let ``torch.load(weights_only=True)`` accept, inside the block, what the toolbox itself saves.
 
-    A checkpoint holds the log's HistoryBuffers and, after a validation, numpy scalars and their dtype classes.
+    Nothing of it runs code. Unlike behind ``torch.serialization.safe_globals``, what was safe before still is.
+    """
+    ours = {(value, name) for name, value in _types_by_name().items()}
+    before = set(torch.serialization.get_safe_globals())
+    _set_safe_globals((before | ours) - {getattr})  # for which there is a stand-in
+    try:
+        yield
+    finally:
+        now = set(torch.serialization.get_safe_globals())  # with those of modules imported meanwhile
+        _set_safe_globals((now - ours) | before)
+
+
+def _set_safe_globals(values: set) -> None:
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(list(values))
+
+
+def _types_by_name() -> dict[str, Callable]:
+    """What a checkpoint of the toolbox holds beside tensors, by the name in its file.
+
+    That is the log's HistoryBuffers and, after a validation, numpy scalars and their dtype classes.
     """
     dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
-    torch.serialization.add_safe_globals([HistoryBuffer, np.ndarray, np.dtype, *dtypes])
-    for function in (np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]):  # where numpy 1 or numpy 2 has them
-        for package in ("numpy._core", "numpy.core"):  # saved by numpy 2 or numpy 1
-            name = f"{package}.multiarray.{function.__name__}"
-            torch.serialization.add_safe_globals([(function, name)])
-    torch.serialization.add_safe_globals([(_buffer_method, "builtins.getattr")])
+    types = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
+    functions = [np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]]
+    return {
+        **{f"{kind.__module__}.{kind.__qualname__}": kind for kind in types},
+        # saved by numpy 2 or numpy 1, wherever this one has them
+        **{f"numpy.{core}.multiarray.{call.__name__}": call for core in ("_core", "core") for call in functions},
+        "builtins.getattr": _buffer_method,
+    }
 
 
 def _buffer_method(owner: type, name: str) -> Callable:
@@ -59,9 +90,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
-    allow_checkpoint_types()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        checkpoint = _load(path)
     except Exception as error:  # a damaged pickle leads to errors of many kinds
         reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0].split(". ")[0] or repr(error)
         raise WeightsError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
@@ -76,7 +106,15 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     return checkpoint
 
 
-def _is_zip(path: Path) -> bool:
-    """Whether the file has torch's current (zip) format; the older one cannot be memory-mapped."""
+def _load(path: Path) -> object:
     with path.open("rb") as file:
-        return file.read(2) == b"PK"
+        options = dict(map_location="cpu", mmap=file.read(2) == b"PK")  # torch's older format cannot be memory-mapped
+    if HAS_SAFE_GLOBALS:
+        with checkpoint_types():
+            return torch.load(path, weights_only=True, **options)
+    forced = os.environ.pop(FORCE_SAFE, None)  # an unpickler of one's own is refused then, this one, too
+    try:
+        return torch.load(path, weights_only=False, pickle_module=RestrictedPickle(_types_by_name()), **options)
+    finally:
+        if forced is not None:
+            os.environ[FORCE_SAFE] = forced

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,18 +28,20 @@ from .torchvision_vgg import TorchvisionVGG
 TORCH_SOURCES: tuple[WeightSource, ...] = (TorchvisionVGG(), MMPretrainVGG(), PyTorchFCN())
 #: First bytes of a caffemodel: a name, old layers, or input names and new layers.
 CAFFE_TAGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2")
+#: What DistributedDataParallel and ``torch.compile`` put before names, the latter also before those of a part.
+WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+|(?<=\.)_orig_mod\.")
 
 
 def import_weights(path: str | os.PathLike) -> dict:
     """Read weights of any known source.
 
     Known are VGG classifiers of torchvision, mmpretrain, Keras and Caffe (also converted to torchvision's layout),
-    CaffeNet, the reference's FCN releases, pytorch-fcn's models, and the checkpoints of this package. The format is
-    recognised by the file's content.
+    CaffeNet, GoogLeNet, the reference's FCN releases, pytorch-fcn's models, and the checkpoints of this package. The
+    format is recognised by the file's content.
 
     Returns:
         dict: ``state_dict`` with canonical names, and ``meta`` with ``source`` (format, file, sha256),
-        ``architecture``, and, where they can be told, ``preprocessing`` and ``skip_scales``.
+        ``architecture``, and, where they are known, ``preprocessing`` and ``skip_scales``.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -47,22 +50,42 @@ def import_weights(path: str | os.PathLike) -> dict:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
+    checkpoint, sources = _read(path)
+    tensors = checkpoint["state_dict"]
+    if is_own(tensors):
+        return dict(state_dict=tensors, meta=_own_meta(checkpoint))
+    source = recognise(tensors, str(path), sources)
+    try:
+        state_dict = canonical(source.reference_names(tensors))
+        name = architecture(state_dict)
+    except WeightsError as error:
+        raise WeightsError(f"{path}, recognised as {source.name}: {error}") from error
+    checksums = file_checksums(path)
+    meta = dict(
+        source=dict(format=source.name, file=path.name, sha256=checksums["sha256"]),
+        architecture=name,
+        fcn_plugin_version=__version__,
+        **source.meta(tensors, checksums),
+    )
+    if checkpoint.get("arch") == "FCN8sAtOnce":  # as pytorch-fcn's trainer saves it
+        meta["skip_scales"] = [1e-4, 1e-2]
+    return dict(state_dict=state_dict, meta=meta)
+
+
+def _read(path: Path) -> tuple[dict, Sequence[WeightSource]]:
+    """A file's contents, tensors as ``state_dict``, and the sources that have such files."""
     with path.open("rb") as file:
         start = file.read(64)
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise WeightsError(f"{path} is a web page, not weights: download the file itself")
     if start.startswith(HDF5_SIGNATURE):
-        tensors = read_keras(path)
-        return _converted(path, tensors, recognise(tensors, str(path), [KerasVGG()]))
+        return dict(state_dict=read_keras(path)), [KerasVGG()]
     if start.startswith((b"PK", b"\x80")):
         checkpoint = read_checkpoint(path)
-        tensors = checkpoint["state_dict"]
-        if is_own(tensors):
-            return dict(state_dict=dict(tensors), meta=_own_meta(checkpoint))
-        return _converted(path, tensors, recognise(tensors, str(path)), checkpoint.get("arch"))
+        tensors = {WRAPPERS.sub("", key): value for key, value in checkpoint["state_dict"].items()}
+        return {**checkpoint, "state_dict": tensors}, TORCH_SOURCES
     if start.startswith(CAFFE_TAGS):
-        tensors = read_caffemodel(path)
-        return _converted(path, tensors, recognise(tensors, str(path), [CaffeModel()]))
+        return dict(state_dict=read_caffemodel(path)), [CaffeModel()]
     raise WeightsError(f"{path} starts with {start[:8]!r}: expected a PyTorch checkpoint, a Keras .h5 or a .caffemodel")
 
 
@@ -83,15 +106,13 @@ def recognise(
     )
 
 
-def canonical_weights(tensors: Mapping[str, Tensor], where: str = "the checkpoint") -> dict[str, Tensor]:
-    """Weights of a PyTorch file under canonical names, whatever their source.
+def canonical_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a PyTorch model under canonical names, whatever their source.
 
     Raises:
         WeightsError: as :func:`recognise` and :func:`canonical`.
     """
-    if is_own(tensors):
-        return dict(tensors)
-    return canonical(recognise(tensors, where).reference_names(tensors))
+    return canonical(recognise(tensors, "the state dict").reference_names(tensors))
 
 
 def is_own(tensors: Mapping[str, Tensor]) -> bool:
@@ -100,24 +121,6 @@ def is_own(tensors: Mapping[str, Tensor]) -> bool:
     return all(map(is_canonical, tensors)) or (
         all(key.startswith(segmentor) for key in tensors) and any(key.startswith("decode_head.") for key in tensors)
     )
-
-
-def _converted(path: Path, tensors: Mapping[str, Tensor], source: WeightSource, arch: str | None = None) -> dict:
-    try:
-        state_dict = canonical(source.reference_names(tensors))
-        name = architecture(state_dict)
-    except WeightsError as error:
-        raise WeightsError(f"{path}, recognised as {source.name}: {error}") from error
-    checksums = file_checksums(path)
-    meta = dict(
-        source=dict(format=source.name, file=path.name, sha256=checksums["sha256"]),
-        architecture=name,
-        fcn_plugin_version=__version__,
-        **source.meta(tensors, checksums),
-    )
-    if arch == "FCN8sAtOnce":  # as pytorch-fcn's trainer saves it
-        meta["skip_scales"] = [1e-4, 1e-2]
-    return dict(state_dict=state_dict, meta=meta)
 
 
 def _own_meta(checkpoint: Mapping) -> dict:
@@ -169,14 +172,14 @@ def cast_weights(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[s
     Raises:
         WeightsError: if a value is beyond the range of the format.
     """
-    halved = {
+    cast = {
         name: value.to(dtype) if value.is_floating_point() and value.dim() > 1 else value
         for name, value in state_dict.items()
     }
-    lost = [name for name, value in halved.items() if not value.isfinite().all() and state_dict[name].isfinite().all()]
+    lost = [name for name, value in cast.items() if not value.isfinite().all() and state_dict[name].isfinite().all()]
     if lost:
         raise WeightsError(f"{summarize(lost)} has values beyond the range of {dtype}: take bfloat16")
-    return halved
+    return cast
 
 
 def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:

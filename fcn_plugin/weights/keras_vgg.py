@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint import WeightsError
-from .layer_names import last_channels
+from .layer_names import as_convolution, last_channels
 from .preprocessing import CAFFE
 from .source import WeightSource
 
@@ -74,17 +73,10 @@ class KerasVGG(WeightSource):
                 tensor = tensor.T.contiguous()
             renamed[f"{layer}.{'weight' if parameter == 'kernel' else parameter}"] = tensor
         if "fc6.weight" in renamed:
-            renamed["fc6.weight"] = _from_channels_last(renamed["fc6.weight"], last_channels(renamed))
+            channels = last_channels(renamed)
+            renamed["fc6.weight"] = as_convolution("fc1", renamed["fc6.weight"], channels, channels_last=True)
         return renamed
 
     def meta(self, tensors: Mapping[str, Tensor], checksums: Mapping[str, str]) -> dict:
         """See :meth:`WeightSource.meta`."""
         return dict(preprocessing=dict(CAFFE))
-
-
-def _from_channels_last(weight: Tensor, channels: int) -> Tensor:
-    """Reorder fc6's inputs (out, k * k * channels) to a convolution (out, channels, k, k)."""
-    side = math.isqrt(weight.shape[1] // channels)
-    if side * side * channels != weight.shape[1]:
-        raise WeightsError(f"fc1 takes {weight.shape[1]} inputs, which is no square map of {channels} channels")
-    return weight.reshape(len(weight), side, side, channels).permute(0, 3, 1, 2).contiguous()

@@ -54,28 +54,37 @@ def canonical(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"the layers {summarize(sorted({key.rpartition('.')[0] or key for key in unknown}))} are not those of VGG,"
             " CaffeNet, GoogLeNet or an FCN on them"
         )
-    channels = last_channels(tensors)
     renamed = {}
     for key, tensor in tensors.items():
         layer = key.rpartition(".")[0]
         if layer in ("fc6", "fc7", "fc8") and tensor.ndim == 2:
-            tensor = as_convolution(key, tensor, channels if layer == "fc6" else tensor.shape[1])
+            channels = last_channels(tensors) if layer == "fc6" else None
+            tensor = as_convolution(key, tensor, channels or tensor.shape[1])
         part = part_of(layer)
         renamed[f"{part}.{key}" if part else key] = tensor
     return renamed
 
 
-def as_convolution(key: str, weight: Tensor, channels: int | None) -> Tensor:
-    """Reshape a linear layer over a flattened (channels, k, k) map to a convolution; without channels, unchanged.
+def as_convolution(name: str, weight: Tensor, channels: int, channels_last: bool = False) -> Tensor:
+    """Make a linear layer over a flattened map a convolution.
+
+    Args:
+        name (str): what to call the layer in the error.
+        weight (Tensor): (out, channels * k * k).
+        channels (int): of the map.
+        channels_last (bool): whether the map was flattened as (k, k, channels), not as (channels, k, k).
+
+    Returns:
+        Tensor: (out, channels, k, k).
 
     Raises:
         WeightsError: if the map would not be square.
     """
-    if channels is None:
-        return weight
     side = math.isqrt(weight.shape[1] // channels)
     if channels * side * side != weight.shape[1]:
-        raise WeightsError(f"{key} takes {weight.shape[1]} inputs, which is no square map of {channels} channels")
+        raise WeightsError(f"{name} takes {weight.shape[1]} inputs, which is no square map of {channels} channels")
+    if channels_last:
+        return weight.reshape(len(weight), side, side, channels).permute(0, 3, 1, 2).contiguous()
     return weight.reshape(len(weight), channels, side, side)
 
 

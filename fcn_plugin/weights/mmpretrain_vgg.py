@@ -21,11 +21,11 @@ class MMPretrainVGG(WeightSource):
 
     def recognises(self, tensors: Mapping[str, Tensor]) -> bool:
         """Whether there is a ``features.0.conv.weight``, under ``backbone`` or not."""
-        return "features.0.conv.weight" in _bare(tensors)
+        return "features.0.conv.weight" in _without_prefix(tensors)
 
     def reference_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See :meth:`WeightSource.reference_names`."""
-        tensors = _bare(tensors)
+        tensors = _without_prefix(tensors)
         matches = [(key, match) for key in tensors if (match := FEATURE.fullmatch(key))]
         layers = sorted({int(m[1]) for _, m in matches})
         names = dict(zip(layers, conv_names(layers)))
@@ -37,5 +37,5 @@ class MMPretrainVGG(WeightSource):
         return dict(preprocessing=dict(TORCHVISION))
 
 
-def _bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix("backbone."): tensor for key, tensor in tensors.items()}

@@ -8,9 +8,23 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
+from fcn_plugin.weights import checkpoint
+from fcn_plugin.weights.checkpoint import FORCE_SAFE, WeightsError, forbid_unsafe_loading, read_checkpoint
 
 WEIGHTS = dict(weight=torch.arange(6.0).reshape(2, 3))
+
+
+@pytest.fixture(autouse=True, params=["safe globals", "restricted pickle", "restricted pickle, safe loading forced"])
+def way_to_load(request, monkeypatch):
+    """As PyTorch has it since 2.6, and before."""
+    monkeypatch.setattr(checkpoint, "HAS_SAFE_GLOBALS", request.param == "safe globals")
+    if request.param.endswith("forced"):
+        monkeypatch.setenv(FORCE_SAFE, "1")
+    else:
+        monkeypatch.delenv(FORCE_SAFE, raising=False)
+    before = os.environ.get(FORCE_SAFE)
+    yield
+    assert os.environ.get(FORCE_SAFE) == before
 
 
 class Calls:
@@ -93,17 +107,37 @@ def test_getattr_of_other_things(owner, name, tmp_path):
         read_checkpoint(save(tmp_path / "c.pth", content))
 
 
+@pytest.mark.parametrize("known", [[], [HistoryBuffer, np.ndarray], [getattr]])
+def test_safe_globals_of_others_stay(known, tmp_path):
+    """Also where the file cannot be read; a process that trusts ``getattr`` does not make ours read it."""
+    torch.serialization.add_safe_globals(known)
+    try:
+        before = set(torch.serialization.get_safe_globals())
+        assert before.issuperset(known)
+        read_checkpoint(save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, loss=HistoryBuffer([1.0], [1]))))
+        with pytest.raises(WeightsError, match="asks for the attribute"):
+            read_checkpoint(
+                save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(getattr, np.ndarray, "tofile")))
+            )
+        assert set(torch.serialization.get_safe_globals()) == before
+    finally:
+        torch.serialization._weights_only_unpickler._remove_safe_globals(known)
+
+
 def test_forbid_unsafe_loading(tmp_path, monkeypatch):
     """The toolbox's own loading falls back to running the file's code unless this is called."""
     from mmengine.runner.checkpoint import CheckpointLoader
 
-    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "0")
-    forbid_unsafe_loading()
-    trap = tmp_path / "trap"
-    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(os.mkdir, str(trap))))
-    with pytest.raises(Exception, match="(?i)weights.only"):
-        CheckpointLoader.load_checkpoint(str(path))
-    assert not trap.exists()
+    with monkeypatch.context() as context:
+        context.setenv(FORCE_SAFE, "0")
+        before = dict(os.environ)
+        forbid_unsafe_loading()
+        assert dict(os.environ) == {**before, FORCE_SAFE: "1"}
+        trap = tmp_path / "trap"
+        path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(os.mkdir, str(trap))))
+        with pytest.raises(Exception, match="(?i)weights.only"):
+            CheckpointLoader.load_checkpoint(str(path))
+        assert not trap.exists()
 
 
 def test_missing(tmp_path):

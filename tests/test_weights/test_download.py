@@ -2,7 +2,6 @@ import hashlib
 
 import pytest
 import torch
-from mmengine.runner import CheckpointLoader
 from testing import weight_files as files
 from testing.small_release import serving
 
@@ -55,7 +54,7 @@ def test_missing_on_the_server_or_no_server(cache, site):
 
 @pytest.mark.parametrize("name", ["vgg.h5", "vgg.caffemodel", "vgg.pth"])
 def test_init_cfg_downloads_every_format(cache, site, name):
-    """The toolbox's own initialisation, by URL."""
+    """By URL."""
     folder, server = site
     tensors = files.reference_weights()
     if name.endswith("h5"):
@@ -70,15 +69,6 @@ def test_init_cfg_downloads_every_format(cache, site, name):
     neck.init_weights()
     assert torch.equal(neck.fc6.weight, tensors["fc6.weight"]) and torch.equal(neck.fc7.bias, tensors["fc7.bias"])
     assert (cache / name).is_file() and [path for path, _ in server.requests] == [f"/{name}"]
-
-
-def test_other_names_go_to_the_toolboxs_loaders():
-    loader = lambda name: CheckpointLoader._get_checkpoint_loader(name).__name__  # noqa: E731
-    assert loader("a/b.caffemodel") == loader("https://x.org/b.h5") == loader("b.hdf5") == "load_from_import"
-    assert loader("a/b.pth") == loader("h5.pth") == "load_from_local"
-    assert (
-        loader("https://x.org/b.pth") == "load_from_http" and loader("torchvision://vgg16") == "load_from_torchvision"
-    )
 
 
 def test_names_of_model_zoos(monkeypatch):

@@ -81,12 +81,11 @@ def test_published_files_are_known_by_their_checksum(tmp_path, monkeypatch, algo
 
 
 @pytest.mark.parametrize("depth, batch_norm", [(11, False), (16, False), (16, True), (19, True)])
-@pytest.mark.parametrize("bare", [False, True])
-def test_mmpretrain(tmp_path, depth, batch_norm, bare):
+@pytest.mark.parametrize("prefix", ["backbone.", ""])
+def test_mmpretrain(tmp_path, depth, batch_norm, prefix):
     tensors = files.reference_weights(depth, batch_norm=batch_norm)
-    named = files.mmpretrain_names(tensors, depth)
-    if bare:  # as the toolbox hands over mmcls://...
-        named = {key.removeprefix("backbone."): value for key, value in named.items()}
+    names = files.mmpretrain_names(tensors, depth)
+    named = {prefix + key.removeprefix("backbone."): value for key, value in names.items()}
     torch.save(dict(meta={}, state_dict=named), tmp_path / "vgg.pth")
     name = f"vgg{depth}" + ("_bn" if batch_norm else "")
     assert assert_imported(tmp_path / "vgg.pth", tensors, name, "mmpretrain VGG")["preprocessing"] == TORCHVISION
@@ -218,6 +217,21 @@ def test_imported_checkpoints_are_sources_too(tmp_path):
     assert again["meta"] == {key: meta[key] for key in ("preprocessing", "skip_scales", "source")}
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("names", ["own", "torchvision"])
+def test_prefixes_of_wrapped_models(tmp_path, prefix, names):
+    """Of several processes, compiled, or both; only a backbone may have been compiled, too."""
+    tensors = files.reference_weights()
+    named = canonical(tensors) if names == "own" else files.torchvision_names(tensors)
+    torch.save({prefix + key: value for key, value in named.items()}, tmp_path / "a.pth")
+    torch.save({prefix + key.replace(".", "._orig_mod.", 1): value for key, value in named.items()}, tmp_path / "b.pth")
+    for path in ("a.pth", "b.pth"):
+        weights = import_weights(tmp_path / path)["state_dict"]
+        assert weights.keys() == canonical(tensors).keys()
+        for key, value in canonical(tensors).items():
+            assert torch.equal(weights[key], value), key
+
+
 @pytest.mark.parametrize("part", ["backbone", "neck"])
 @pytest.mark.parametrize("kind", ["torchvision", "mmpretrain", "keras", "caffe", "canonical"])
 def test_init_cfg_understands_every_source(tmp_path, kind, part):
@@ -335,7 +349,7 @@ def test_theano_order_is_refused(tmp_path):
         import_weights(tmp_path / "vgg.h5")
 
 
-def test_preprocessing_must_be_told_where_it_is_unknown():
+def test_preprocessing_must_be_given_where_it_is_unknown():
     checkpoint = dict(state_dict={}, meta={})
     with pytest.raises(WeightsError, match="x.pth does not tell which input it expects: give --preprocessing.*BGR"):
         set_preprocessing(checkpoint, None, "x.pth")
@@ -346,12 +360,12 @@ def test_preprocessing_must_be_told_where_it_is_unknown():
         set_preprocessing(checkpoint, "caffe", "x.pth")
 
 
-def test_halved_weights():
+def test_cast_weights():
     third, number = torch.tensor([1 / 3]), torch.tensor([[3]])
     state = {"weight": torch.tensor([[1.0, 1 / 3]]), "bias": third, "number": number}
-    halved = cast_weights(state, torch.bfloat16)
-    assert halved["weight"].dtype == torch.bfloat16 and halved["weight"].tolist() == [[1.0, 171 / 512]]
-    assert halved["bias"] is third and halved["number"] is number
+    cast = cast_weights(state, torch.bfloat16)
+    assert cast["weight"].dtype == torch.bfloat16 and cast["weight"].tolist() == [[1.0, 171 / 512]]
+    assert cast["bias"] is third and cast["number"] is number
     with pytest.raises(WeightsError, match=r"^weight has values beyond the range of torch.float16: take bfloat16$"):
         cast_weights({"weight": torch.tensor([[7e4]])}, torch.float16)
 

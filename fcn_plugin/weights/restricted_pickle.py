@@ -1,0 +1,35 @@
+"""Safe loading for PyTorch before 2.6, whose ``torch.load(weights_only=True)`` cannot be told further types."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from torch._weights_only_unpickler import _get_allowed_globals
+
+
+class RestrictedPickle:
+    """A module for ``torch.load(pickle_module=...)`` that finds PyTorch's own safe names and given ones, nothing else.
+
+    Args:
+        types (Mapping[str, object]): what else may be in a file, by its full name there.
+    """
+
+    __name__ = "pickle"
+
+    def __init__(self, types: Mapping[str, object]) -> None:
+        allowed = {**_get_allowed_globals(), **types}
+
+        class Unpickler(pickle.Unpickler):
+            def find_class(self, module: str, name: str) -> object:
+                full_name = f"{'builtins' if module == '__builtin__' else module}.{name}"  # saved by Python 2's name
+                if full_name not in allowed:
+                    raise pickle.UnpicklingError(f"the file asks for {full_name}")
+                return allowed[full_name]
+
+        self.Unpickler = Unpickler
+
+    def load(self, file: BinaryIO, **options: object) -> object:
+        """Read one pickle."""
+        return self.Unpickler(file, **options).load()
