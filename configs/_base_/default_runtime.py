@@ -1,5 +1,6 @@
 custom_imports = dict(imports=['fcn_plugin'], allow_failed_imports=False)
 default_scope = 'mmseg'
+runner_type = 'StagedRunner'  # trains the stages before (`earlier_stage`) and checks, also from the toolbox's own tools
 env_cfg = dict(
     cudnn_benchmark=False,  # images come in many sizes
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
@@ -9,6 +10,7 @@ visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)  # unnam
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 precision = 'auto'  # bfloat16 where the device computes in it; or 'float32', 'bfloat16'
+data_check = True  # read all images and labels before training and testing
 load_from = None
 resume = False
 randomness = dict(seed=0)

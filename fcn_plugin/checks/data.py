@@ -17,26 +17,13 @@ from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.progress import Progress
 
-from ..utils.config import DATALOADERS, leaf_datasets
+from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..version import __version__
 from .cache import CheckCache, stamp_of
+from .report import DataReport
 from .samples import Findings, SampleCheck
 
-MAX_NAMES = 20  #: files to name of each kind of problem
 PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
-#: Kinds of problems, in the order of the report.
-KINDS = {
-    "settings": "settings that do not fit each other",
-    "empty": "lists without a single image",
-    "neither": "names in a list that have neither image nor label",
-    "missing image": "missing images",
-    "missing label": "missing labels",
-    "unlabelled": "images of a data set without labels (data_prefix.seg_map_path)",
-    "unreadable image": "images that cannot be read",
-    "unreadable label": "labels that cannot be read",
-    "size": "labels of another size than their image (width x height)",
-    "index": "labels with indices that are neither a class nor the ignored index",
-}
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -46,7 +33,7 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
         FileNotFoundError: naming the path and the command that makes it (``data_help`` of the config).
     """
     for name in dataloaders:
-        for dataset in leaf_datasets((cfg.get(name) or {}).get("dataset") or {}):
+        for dataset in leaf_datasets(cfg.get(name)):
             root = Path(dataset.get("data_root") or "")
             for path in (*(dataset.get("data_prefix") or {}).values(), dataset.get("ann_file")):
                 if path and not (root / path).exists():
@@ -68,11 +55,11 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
     Raises:
         ValueError: listing all problems.
     """
-    report, done = Report(), []
+    report, done = DataReport(), []
     for cfg in cfgs:
         init_default_scope(cfg.get("default_scope") or "mmseg")
         for name in dataloaders:
-            for dataset_cfg in leaf_datasets((cfg.get(name) or {}).get("dataset") or {}):
+            for dataset_cfg in leaf_datasets(cfg.get(name)):
                 dataset = build_dataset(dataset_cfg, name)
                 if dataset is None:
                     continue
@@ -85,7 +72,12 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
                     done.append((dataset_cfg, ignore_index))
                     classes = len(dataset.metainfo["classes"])
                     pipeline, labelled = dataset_cfg.get("pipeline") or [], name != "test_dataloader"
-                    check_dataset(dataset, SampleCheck(pipeline, classes, ignore_index, labelled), report)
+                    try:
+                        check = SampleCheck(pipeline, classes, ignore_index, labelled)
+                    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
+                        reason = str(error.args[0] if error.args else error).split("\n")[0]
+                        raise ValueError(f"the pipeline of {name} cannot be built: {reason}") from error
+                    check_dataset(dataset, check, report)
     report.finish()
 
 
@@ -98,8 +90,8 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
     Raises:
         ValueError: naming the dataloader, if the toolbox refuses, or if there are no classes.
     """
-    what = f"the {cfg.get('type')} of {name}"
-    kind = DATASETS.get(cfg.type) if isinstance(cfg.type, str) else cfg.type
+    kind = class_of(cfg, DATASETS)
+    what = f"the {getattr(kind, '__name__', cfg.get('type'))} of {name}"
     if isinstance(kind, type) and not issubclass(kind, BaseSegDataset):
         print_log(f"{what} is no BaseSegDataset: it is not checked", logger="current", level=logging.WARNING)
         return None
@@ -129,7 +121,7 @@ def class_problems(head: dict, dataset: BaseSegDataset) -> Findings:
     return Findings([("settings", text)])
 
 
-def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: Report) -> None:
+def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataReport) -> None:
     """Check the samples of a dataset that are not known to be good, in as many threads as there are processors."""
     samples = dataset.data_list
     if not samples:
@@ -169,55 +161,3 @@ def _in_threads(check: SampleCheck, samples: Sequence[dict]) -> Iterator[Finding
         pool.shutdown(cancel_futures=True)
         if shown:
             progress.stop()
-
-
-class Report:
-    """Collects findings, and tells them together."""
-
-    def __init__(self) -> None:
-        self.problems: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}  # texts, each once, in order
-        self.coloured: list[str] = []
-        self.unknown_pixels = 0
-        self.turned: list[str] = []
-
-    def add(self, findings: Findings, sample: dict | None = None) -> None:
-        """Take note of what was found in a sample, or in the settings."""
-        for kind, text in findings.problems:
-            self.problems[kind][text] = None
-        if findings.unknown_pixels:
-            self.coloured.append(sample["seg_map_path"])
-            self.unknown_pixels += findings.unknown_pixels
-        if findings.turned:
-            self.turned.append(sample["img_path"])
-
-    def finish(self) -> None:
-        """Warn of what may be right, and raise what cannot be.
-
-        Raises:
-            ValueError: listing all problems by kind, with up to :data:`MAX_NAMES` names each.
-        """
-        if self.coloured:
-            what = f"labels with colours that are not in the palette, and are ignored ({self.unknown_pixels} pixels)"
-            _warn(what, self.coloured)
-        if self.turned:
-            _warn(
-                "images with an EXIF orientation that the size of their labels cannot confirm (labels must fit the"
-                " image as it is shown)",
-                self.turned,
-            )
-        found = {kind: list(texts) for kind, texts in self.problems.items() if texts}
-        if found:
-            number = sum(map(len, found.values()))
-            lines = [f"problems in the data: {number} (--no-check leaves this check out)"]
-            lines += [_paragraph(KINDS[kind], texts) for kind, texts in found.items()]
-            raise ValueError("\n".join(lines))
-
-
-def _paragraph(what: str, texts: Sequence[str]) -> str:
-    rest = len(texts) - MAX_NAMES
-    lines = [f"  {text}" for text in texts[:MAX_NAMES]] + ([f"  and {rest} more"] if rest > 0 else [])
-    return "\n".join([f"{what}: {len(texts)}", *lines])
-
-
-def _warn(what: str, names: Sequence[str]) -> None:
-    print_log(_paragraph(what, names), logger="current", level=logging.WARNING)

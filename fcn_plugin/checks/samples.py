@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadAnnotations
+from mmcv.transforms import Compose, LoadAnnotations, LoadImageFromFile, TestTimeAug
 from mmseg.registry import TRANSFORMS
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..datasets.transforms import LoadLabels
+from ..utils.images import is_remote, orientation_of
 
 MAX_VALUES = 8  #: indices to name
-ORIENTATION = 0x0112  #: EXIF tag; 1 is upright, 5 to 8 exchange width and height
 
 
 @dataclass
@@ -38,7 +38,7 @@ class SampleCheck:
     """Read samples with the loading transforms of a dataset's own pipeline, and compare image, label and classes.
 
     Args:
-        pipeline (Sequence[dict]): the dataset's pipeline, of which the first transforms, named ``Load...``, are run.
+        pipeline (Sequence[dict]): the dataset's pipeline, of which the steps that load images or labels are run.
         num_classes (int): number of classes.
         ignore_index (int): the index that may be used besides them.
         labelled (bool): whether each sample must have a label.
@@ -47,13 +47,10 @@ class SampleCheck:
     def __init__(
         self, pipeline: Sequence[dict], num_classes: int, ignore_index: int = 255, labelled: bool = True
     ) -> None:
-        self.loaders: list[Callable[[dict], dict | None]] = []
-        for step in pipeline:
-            if not str(step["type"]).startswith("Load"):
-                break
-            self.loaders.append(TRANSFORMS.build(step))
-            if isinstance(self.loaders[-1], LoadLabels):
-                self.loaders[-1].warned = True  # unknown colours are counted here
+        self.loaders = loaders_of(pipeline)
+        for loader in self.loaders:
+            if isinstance(loader, LoadLabels):
+                loader.warned = True  # unknown colours are counted here
         self.num_classes, self.ignore_index, self.labelled = num_classes, ignore_index, labelled
 
     @property
@@ -120,20 +117,22 @@ class SampleCheck:
         return None
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path belongs to another storage than the file system."""
-    return "://" in path
+def loaders_of(pipeline: Sequence[Mapping | Callable]) -> list[LoadImageFromFile | LoadAnnotations]:
+    """The steps of a pipeline that load images and labels, built, wherever they stand; each once.
 
-
-def orientation_of(path: str) -> int:
-    """EXIF orientation of a picture, 1 if it has none."""
-    if is_remote(path):
-        return 1
-    try:
-        with Image.open(path) as picture:
-            return picture.getexif().get(ORIENTATION, 1)
-    except (OSError, UnidentifiedImageError):  # a format that only OpenCV knows
-        return 1
+    They are known by their classes: a step can be named ``mmseg.LoadAnnotations``, or be given as a class.
+    """
+    loaders: dict[str, Callable] = {}
+    steps = [TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step for step in pipeline]
+    while steps:
+        step = steps.pop(0)
+        if isinstance(step, (LoadImageFromFile, LoadAnnotations)):
+            loaders.setdefault(repr(step), step)
+        elif isinstance(step, TestTimeAug):
+            steps[:0] = step.subroutines
+        elif isinstance(step, Compose):
+            steps[:0] = step.transforms
+    return list(loaders.values())
 
 
 def _size(array: np.ndarray) -> str:

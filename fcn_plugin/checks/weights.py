@@ -1,62 +1,94 @@
-"""The weights that a config starts from: that they are here, fit, and expect what the config gives them."""
+"""The weights that a model starts from: that they are here, fit it, and expect what it gives them."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..geometry.backbones import component_class
+from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..models.layers import BilinearUpsample
+from ..models.pretrained_part import PretrainedPart
+from ..utils.text import summarize
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
 from ..weights.importing import import_weights
 from ..weights.loading import part_weights
-from .expectations import check_expectations
+from ..weights.preprocessing import check_preprocessing
 from .model import check_model
 
 PARTS = ("backbone", "neck")
 
 
-def check_pretrained(cfg: Config) -> None:
-    """Check the checkpoints from which backbone and neck are initialised, downloading them if need be.
+def model_to_check(cfg: Config) -> nn.Module:
+    """The segmentor of a config, without the values of its weights, but with a data preprocessor that has them.
+
+    Raises:
+        ValueError: as :func:`check_model`.
+    """
+    model, settings = check_model(cfg), cfg.model
+    if hasattr(model, "module"):  # wrapped for test-time augmentation
+        model, settings = model.module, settings.module
+    preprocessor = settings.get("data_preprocessor") or cfg.get("data_preprocessor")
+    if preprocessor:
+        with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+            model.data_preprocessor = MODELS.build(preprocessor)
+    return model
+
+
+def pretrained_parts(model: nn.Module) -> dict[str, list[str]]:
+    """The sources of the weights from which backbone and neck are initialised, with the parts that each is for.
+
+    Those of other backbones than ours are left to the toolbox.
+    """
+    sources: dict[str, list[str]] = {}
+    for name in PARTS:
+        part = getattr(model, name, None)
+        if isinstance(part, PretrainedPart) and part.pretrained:
+            sources.setdefault(part.pretrained, []).append(name)
+    return sources
+
+
+def check_pretrained(source: str, parts: Sequence[str], model: nn.Module) -> None:
+    """Check the weights from which backbone and neck are initialised, downloading them if need be.
 
     Raises:
         FileNotFoundError: naming the option that gives another file.
-        WeightsError: for a file that is truncated, unsafe, of no known source, or wants other input than the config's.
+        WeightsError: for a file that is truncated, unsafe, of no known source, or wants other input than the model's.
     """
-    sources: dict[str, list[str]] = {}
-    for part in PARTS:
-        component = cfg.model.get(part) or {}
-        # of other backbones than ours the toolbox knows more
-        if is_pretrained(component.get("init_cfg")) and hasattr(component_class(component["type"]), "coord_maps"):
-            sources.setdefault(component["init_cfg"]["checkpoint"], []).append(part)
-    for source, parts in sources.items():
-        options = " ".join(f"model.{part}.init_cfg.checkpoint=FILE" for part in parts)
-        try:
-            meta = import_weights(local_file(source))["meta"]
-        except (FileNotFoundError, WeightsError) as error:
-            raise type(error)(
-                f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
-            ) from error
-        check_expectations(meta, cfg.model, source)
+    options = " ".join(f"model.{part}.init_cfg.checkpoint=FILE" for part in parts)
+    try:
+        meta = import_weights(local_file(source))["meta"]
+    except (FileNotFoundError, WeightsError) as error:
+        raise type(error)(
+            f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
+        ) from error
+    check_expectations(meta, model, source)
 
 
-def check_start(cfg: Config, source: str) -> None:
-    """Check a checkpoint that a config is to start from or be tested with: that it can be read, and that it fits.
+def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> None:
+    """Check a checkpoint that a model is to start from or be tested with: that it can be read, and that it fits.
+
+    Args:
+        source (str): path, URL or name of the checkpoint.
+        model (nn.Module): as from :func:`model_to_check`.
+        may_differ (Sequence[str]): as for :func:`check_state_dict`.
+        earlier_stage (bool): likewise.
 
     Raises:
         FileNotFoundError: if there is no such file.
         WeightsError: for a file that is truncated, unsafe, of no known source, or wants another model or input.
     """
     checkpoint = import_weights(local_file(source))
-    check_expectations(checkpoint["meta"], cfg.model, source)
-    hook = next((hook for hook in cfg.get("custom_hooks") or [] if hook.type == "CheckpointCheckHook"), None)
-    if hook:
-        weights = checkpoint["state_dict"]
-        check_state_dict(check_model(cfg), weights, hook.get("may_differ", ()), hook.get("earlier_stage", True))
+    check_expectations(checkpoint["meta"], model, source)
+    check_state_dict(model, checkpoint["state_dict"], may_differ, earlier_stage)
 
 
 def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
@@ -73,7 +105,7 @@ def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
     Raises:
         WeightsError: naming what is missing, unknown or of another shape, or expected otherwise.
     """
-    model = check_model(cfg)
+    model = model_to_check(cfg)
     weights = {key: value for key, value in checkpoint["state_dict"].items() if not key.startswith("fc8.")}
     parts = list(dict.fromkeys(key.partition(".")[0] for key in weights))
     if "decode_head" in parts:
@@ -81,21 +113,66 @@ def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:
     else:
         for part in parts:
             part_weights(getattr(model, part), part, weights)
-    check_expectations(checkpoint["meta"], cfg.model, source)
+    check_expectations(checkpoint["meta"], model, source)
     return parts
 
 
-def drop_pretrained(cfg: Config) -> None:
-    """Remove the ImageNet initialisation of a model that starts from a checkpoint of its own."""
-    for part in PARTS:
-        component = cfg.model.get(part) or {}
-        if is_pretrained(component.get("init_cfg")):
-            component.init_cfg = None
+def expectations_of(model: nn.Module) -> dict:
+    """What weights trained in a model expect, for the ``meta`` of their checkpoint."""
+    scales = skip_scales(model)
+    return dict(preprocessing=model_preprocessing(model), **({} if scales is None else dict(skip_scales=scales)))
 
 
-def is_pretrained(init_cfg: dict | None) -> bool:
-    """Whether an ``init_cfg`` loads a checkpoint."""
-    return isinstance(init_cfg, dict) and init_cfg.get("type") == "Pretrained"
+def check_expectations(meta: Mapping, model: nn.Module, source: str) -> None:
+    """Check that a model gives weights the input, and its skips the scales, that they were trained with.
+
+    Args:
+        meta (Mapping): of the checkpoint; without ``preprocessing`` there is a warning.
+        model (nn.Module): the segmentor, its data preprocessor with values.
+        source (str): what to call the weights.
+
+    Raises:
+        WeightsError: naming the settings to change.
+    """
+    if "preprocessing" in meta:
+        check_preprocessing(meta["preprocessing"], model_preprocessing(model), source)
+    elif "source" in meta:
+        print_log(
+            f"{source} does not tell which input it expects, so model.data_preprocessor could not be checked:"
+            " tools/import_weights.py --preprocessing notes it in the file",
+            logger="current",
+            level=logging.WARNING,
+        )
+    expected, given = meta.get("skip_scales"), skip_scales(model)
+    if expected and given and any(a != b for a, b in zip(reversed(expected), reversed(given))):
+        raise WeightsError(
+            f"{source} was trained with skips scaled by {expected}, but the config scales them by {given}: take the"
+            f" config of that model, or set model.decode_head.skip_scales={str(expected).replace(' ', '')}"
+        )
+
+
+def model_preprocessing(model: nn.Module) -> dict:
+    """The preparation of images in a built model: ``bgr_to_rgb``, ``mean`` and ``std``; without them, 0 and 1."""
+    preprocessor = getattr(model, "data_preprocessor", None)
+
+    def values(name: str, default: float) -> list[float]:
+        buffer = getattr(preprocessor, name, None)
+        if buffer is None:
+            return [default]
+        numbers = buffer.detach().cpu().numpy().astype(np.float32).ravel()
+        return [float(str(number)) for number in numbers]  # 57.12, as it was given, not 57.11999893
+
+    return dict(
+        bgr_to_rgb=bool(getattr(preprocessor, "_channel_conversion", False)),
+        mean=values("mean", 0.0),
+        std=values("std", 1.0),
+    )
+
+
+def skip_scales(model: nn.Module) -> list[float] | None:
+    """The scales of the skips, fine to coarse, of a skip head; None for any other head."""
+    head = getattr(model, "decode_head", None)
+    return [float(scale) for scale in head.skip_scales] if isinstance(head, FCNSkipHead) else None
 
 
 def check_state_dict(
@@ -144,13 +221,14 @@ def check_state_dict(
         and not re.fullmatch(r"decode_head\.upscore\w*\.weight", key)
     ]
     for name, module in model.named_modules():
-        if isinstance(module, BilinearUpsample) and f"{name}.weight" in state_dict:
+        weight = state_dict.get(f"{name}.weight")
+        if isinstance(module, BilinearUpsample) and weight is not None and not weight.is_meta:
             try:
-                module.to_own_layout(state_dict[f"{name}.weight"])
+                module.to_own_layout(weight)
             except ValueError as error:
                 raise WeightsError(f"{name}: {error}") from error
     problems = [
-        f"{what}: {', '.join(keys[:4])}{f' and {len(keys) - 4} more' if len(keys) > 4 else ''}"
+        f"{what}: {summarize(keys)}"
         for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", reshaped))
         if keys
     ]

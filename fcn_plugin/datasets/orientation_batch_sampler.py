@@ -8,7 +8,7 @@ from mmengine.registry import DATA_SAMPLERS
 from PIL import Image
 from torch.utils.data import BatchSampler, Sampler
 
-from ..checks.samples import orientation_of
+from ..utils.images import orientation_of
 
 
 @DATA_SAMPLERS.register_module()

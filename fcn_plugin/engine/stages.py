@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import nn
 
-from ..checks.weights import drop_pretrained
-from ..utils.config import read_config
+from ..models.pretrained_part import pretrained_source
+from ..utils.config import apply_settings, changed_settings, class_of, read_config
 from ..weights.checkpoint import WeightsError, read_checkpoint
-from .distributed import set_up_distributed
+from .hooks import CheckpointCheckHook
+from .stage_runner import StageRunner
 
 
 @dataclass(eq=False)
@@ -37,8 +38,8 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """Name of the config file."""
-        return Path(self.cfg.filename).stem
+        """Name of the config file, or of the work directory if there is none."""
+        return Path(self.cfg.filename or self.cfg.work_dir).stem
 
     @property
     def max_iters(self) -> int:
@@ -77,13 +78,21 @@ class Stage:
 
     def _check_classes(self, file: Path, state_dict: dict) -> None:
         score = state_dict.get("decode_head.score_fr.weight")
-        head = self.cfg.model.decode_head
-        classes = head.get("out_channels") or head.num_classes
-        if score is not None and len(score) != classes:
+        head = self.cfg.model.get("decode_head") or {}
+        classes = None if isinstance(head, list) else head.get("out_channels") or head.get("num_classes")
+        if score is not None and classes is not None and len(score) != classes:
             raise ValueError(
                 f"{file} was trained for {len(score)} classes, {self.name} has {classes}: give another directory with"
                 f" --work-dir, or move {file.parent} away"
             )
+
+    @property
+    def may_differ(self) -> tuple[str, ...]:
+        """Weights that need not be those of the checkpoint before, as the config's CheckpointCheckHook has it."""
+        hooks = self.cfg.get("custom_hooks") or []
+        hooks = [hook for hook in hooks if isinstance(hook, CheckpointCheckHook) or _is_check(hook)]
+        hooks = [HOOKS.build(hook) if isinstance(hook, dict) else hook for hook in hooks]
+        return hooks[0].may_differ if hooks else ()
 
     def describe(self) -> str:
         """What will happen to this stage, in a few words."""
@@ -96,29 +105,30 @@ class Stage:
         start = self.cfg.get("load_from")
         return f"train {self.max_iters} iterations" + (f" from {start}" if start else "")
 
-    def train(self) -> None:
-        """Train this stage to its end, from its checkpoint, its earlier stage's or ``load_from``.
+    def set_start(self) -> None:
+        """Let the config start from what there is: its own checkpoint, its earlier stage's, or its ``load_from``."""
+        self.cfg.resume = self.checkpoint is not None
+        start = self.checkpoint or (self.earlier and self.earlier.done and self.earlier.checkpoint)
+        if start:
+            self.cfg.load_from = str(start)
+
+    def train(self) -> nn.Module:
+        """Train this stage to its end.
 
         Raises:
             FileNotFoundError: if the earlier stage's checkpoint is not visible to this process.
         """
-        cfg = self.cfg
-        cfg.resume = self.checkpoint is not None
-        if cfg.resume:
-            cfg.load_from = str(self.checkpoint)
-        elif self.earlier:
+        if self.earlier and not self.checkpoint:
             self.earlier.find_checkpoint()
             if not self.earlier.done:
                 raise FileNotFoundError(
                     f"{self.earlier.name} left no checkpoint in {self.earlier.cfg.work_dir}; on several nodes, the work"
                     " directory must be on a shared file system"
                 )
-            cfg.load_from = str(self.earlier.checkpoint)
-        runner = Runner.from_cfg(cfg)
-        runner.train()
+        self.set_start()
+        model = StageRunner.from_cfg(self.cfg).train()
         barrier()  # the checkpoint is on disk before another process looks for it
-        del runner
-        gc.collect()
+        return model
 
 
 def stages_to_train(stages: list[Stage]) -> list[Stage]:
@@ -133,17 +143,16 @@ def stages_to_train(stages: list[Stage]) -> list[Stage]:
     return to_train
 
 
-def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = False) -> list[Stage]:
+def plan_stages(cfg: Config) -> list[Stage]:
     """List the stages that lead to ``cfg``, first to last, and find what has been trained of them.
 
     A config names the stage before it as ``earlier_stage``, the path of another config. The last stage is trained in
     ``cfg.work_dir``. Earlier ones have a directory of their own name: beside it if it has the config's name too (as
-    by default), else inside it.
+    by default), else inside it. What was changed in ``cfg`` (:func:`changed_settings`) is changed in them as well.
 
     Args:
-        cfg (Config): config of the last stage, options applied, ``work_dir`` set.
-        options (dict, optional): overrides to apply to the earlier configs as well (``--cfg-options``).
-        stage_only (bool): leave out the earlier stages. They are left out as well if ``cfg.load_from`` is set.
+        cfg (Config): config of the last stage, options applied, ``work_dir`` set. If ``load_from`` is set, it is the
+            only stage.
 
     Raises:
         FileNotFoundError: if a config names an earlier one that does not exist.
@@ -152,12 +161,13 @@ def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = Fal
     stages = [Stage(cfg)]
     work_dir = Path(cfg.work_dir)
     parent = work_dir.parent if work_dir.name == stages[0].name else work_dir
-    while not stage_only and not cfg.get("load_from") and (path := stages[-1].cfg.get("earlier_stage")):
+    changes = changed_settings(cfg) if cfg.get("earlier_stage") else []
+    while not cfg.get("load_from") and (path := stages[-1].cfg.get("earlier_stage")):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{stages[-1].name} names the earlier stage {path}, which does not exist")
-        earlier = read_config(path, options)
+        earlier = read_config(path)
+        apply_settings(earlier, changes)
         earlier.launcher = cfg.get("launcher", "none")
-        set_up_distributed(earlier)
         earlier.work_dir = str(parent / Path(path).stem)
         stages[-1].earlier = Stage(earlier)
         stages.append(stages[-1].earlier)
@@ -166,3 +176,17 @@ def plan_stages(cfg: Config, options: dict | None = None, stage_only: bool = Fal
         if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):
             drop_pretrained(stage.cfg)
     return stages[::-1]
+
+
+def drop_pretrained(cfg: Config) -> None:
+    """Remove the ImageNet initialisation of a model that starts from a checkpoint of its own."""
+    for part in ("backbone", "neck"):
+        component = cfg.model.get(part) or {}
+        if pretrained_source(component.get("init_cfg")):
+            component.init_cfg = None
+
+
+def _is_check(hook: dict) -> bool:
+    """Whether a hook's config is that of a CheckpointCheckHook."""
+    kind = class_of(hook, HOOKS)
+    return isinstance(kind, type) and issubclass(kind, CheckpointCheckHook)

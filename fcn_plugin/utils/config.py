@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import Registry
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+#: Keys that say where and how a run is started, not what it does.
+START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type")
+ABSENT = object()
+Change = tuple[tuple, Any]  # the keys and indices that lead to a setting, and its new value
 
 
 def read_config(path: str, options: Mapping | None = None, data_root: str | None = None) -> Config:
@@ -37,8 +44,73 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
     return cfg
 
 
-def leaf_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """The datasets inside the toolbox's wrappers, such as ConcatDataset and RepeatDataset, or the dataset itself."""
+def changed_settings(cfg: Config) -> list[Change]:
+    """The settings in which a config differs from its own file: what a command line has changed.
+
+    A tool hands on a merged config alone. What it was given as ``--cfg-options`` is found by reading the file again,
+    and can be given to other configs by :func:`apply_settings`. A value that the file has already is no change.
+
+    Args:
+        cfg (Config): with ``filename``; without, nothing is known to be changed.
+
+    Returns:
+        list[Change]: the smallest parts that differ; a dict that has lost keys as a whole. :data:`START_KEYS` are left
+        out.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_config`.
+    """
+    if not cfg.filename:
+        return []
+    file, now = read_config(cfg.filename).to_dict(), cfg.to_dict()
+    return [change for key in now.keys() - set(START_KEYS) for change in _changes(file.get(key, ABSENT), now[key], key)]
+
+
+def _changes(old: Any, new: Any, *path: str | int) -> Iterator[Change]:
+    if isinstance(new, dict) and isinstance(old, dict) and old.keys() <= new.keys():
+        keys: Iterable = new
+    elif isinstance(new, list) and isinstance(old, list) and len(old) == len(new):
+        keys = range(len(new))
+    else:
+        if type(old) is not type(new) or old != new:
+            yield path, new
+        return
+    for key in keys:
+        before = old.get(key, ABSENT) if isinstance(old, dict) else old[key]
+        yield from _changes(before, new[key], *path, key)
+
+
+def apply_settings(cfg: Config, changes: Iterable[Change]) -> None:
+    """Change settings of a config.
+
+    Raises:
+        ValueError: naming a setting for which the config has no place.
+    """
+    for path, value in changes:
+        target = cfg
+        try:
+            for key in path[:-1]:
+                target = target.setdefault(key, ConfigDict()) if isinstance(key, str) else target[key]
+            target[path[-1]] = ConfigDict(value=copy.deepcopy(value)).value
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            setting = ".".join(map(str, path))
+            raise ValueError(f"{cfg.filename} has no {setting} to set to {value!r}: set it in the file") from error
+
+
+def class_of(cfg: Mapping, registry: Registry) -> type | None:
+    """The class that a component's config names, with or without scope, or gives itself; None if there is none."""
+    kind = cfg.get("type")
+    return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def leaf_datasets(dataset: Mapping | None) -> Iterator[ConfigDict]:
+    """The datasets inside the toolbox's wrappers, such as ConcatDataset and RepeatDataset, or the dataset itself.
+
+    Args:
+        dataset (Mapping, optional): config of a dataset, or of a dataloader; nothing is found in None.
+    """
+    if not dataset:
+        return
     inner = dataset.get("datasets") or ([dataset["dataset"]] if "dataset" in dataset else [])
     for part in inner:
         yield from leaf_datasets(part)
@@ -49,6 +121,5 @@ def leaf_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
 def set_data_root(cfg: Config, data_root: str) -> None:
     """Read the data of all dataloaders from another root."""
     for name in DATALOADERS:
-        if cfg.get(name):
-            for dataset in leaf_datasets(cfg[name].dataset):
-                dataset.data_root = data_root
+        for dataset in leaf_datasets(cfg.get(name)):
+            dataset.data_root = data_root

@@ -14,9 +14,11 @@ from testing.utils import make_voc
 from fcn_plugin import config_dir
 from fcn_plugin.checks import cache as check_cache
 from fcn_plugin.checks import data as data_check
-from fcn_plugin.checks import samples as sample_check
-from fcn_plugin.checks.data import KINDS, check_samples
+from fcn_plugin.checks import report, samples
+from fcn_plugin.checks.data import check_samples
+from fcn_plugin.checks.report import KINDS
 from fcn_plugin.utils.config import set_data_root
+from fcn_plugin.utils.images import ORIENTATION
 
 DATALOADERS = ("train_dataloader", "val_dataloader")
 
@@ -117,7 +119,8 @@ def tree(tmp_path, monkeypatch):
 @pytest.fixture
 def warnings(monkeypatch):
     texts = []
-    monkeypatch.setattr(data_check, "print_log", lambda text, **_: texts.append(text))
+    for module in (data_check, report):
+        monkeypatch.setattr(module, "print_log", lambda text, **_: texts.append(text))
     return texts
 
 
@@ -210,7 +213,7 @@ class TestOrientation:
 
     def turn(self, tree, orientation, crop=slice(None)):
         exif = Image.Exif()
-        exif[sample_check.ORIENTATION] = orientation
+        exif[ORIENTATION] = orientation
         picture = Image.fromarray(np.array(Image.open(tree.image(0)))[:, crop])
         picture.save(tree.image(0), exif=exif)
         Image.fromarray(tree.read(0)[:, crop]).save(tree.label(0))
@@ -350,13 +353,13 @@ def test_progress(after, tree, monkeypatch, capsys):
 def checked(monkeypatch):
     """The samples that were read."""
     names = []
-    call = sample_check.SampleCheck.__call__
+    call = samples.SampleCheck.__call__
 
     def count(self, sample):
         names.append(os.path.basename(sample["img_path"]))
         return call(self, sample)
 
-    monkeypatch.setattr(sample_check.SampleCheck, "__call__", count)
+    monkeypatch.setattr(samples.SampleCheck, "__call__", count)
     return names
 
 

@@ -8,7 +8,8 @@ import pytest
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
-from fcn_plugin.checks.samples import ORIENTATION, SampleCheck, orientation_of
+from fcn_plugin.checks.samples import SampleCheck
+from fcn_plugin.utils.images import ORIENTATION, orientation_of
 
 LOADERS = [dict(type="LoadImageFromFile"), dict(type="LoadLabels"), dict(type="RandomFlip", prob=1.0)]
 GRADIENT = np.indices((40, 60)).sum(0).astype(np.uint8) * 2

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmseg.datasets import PascalVOCDataset
 from PIL import Image
 
-from fcn_plugin.checks.samples import ORIENTATION
+from fcn_plugin.utils.images import ORIENTATION
 
 #: Height and width of the pictures, and their EXIF orientation.
 SIZES = [(3, 5, 1), (6, 4, 1), (4, 6, 1), (5, 5, 1), (6, 3, 1), (4, 6, 6), (6, 4, 8), (3, 6, 3)]

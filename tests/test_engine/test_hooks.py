@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import MODELS
 from torch import nn
 
@@ -36,6 +36,35 @@ def segmentor(variant: int, num_classes: int = 4, **settings) -> nn.Module:
     return model
 
 
+class Loop(BaseLoop):
+    """A loop that has been built."""
+
+    def __init__(self, **_) -> None:
+        pass
+
+    def run(self) -> None:
+        raise AssertionError
+
+
+def runner_of(model: nn.Module, trains: bool = True, resume: bool = False) -> SimpleNamespace:
+    """What the hook reads of a runner, with the messages of its logger."""
+    messages: list[str] = []
+    return SimpleNamespace(
+        model=model,
+        messages=messages,
+        logger=SimpleNamespace(info=messages.append, warning=messages.append),
+        optim_wrapper=None,
+        _resume=resume,
+        _train_loop=Loop() if trains else {},
+        _val_loop=None,
+        _test_loop=None if trains else Loop(),
+    )
+
+
+def preprocessor(**settings) -> dict:
+    return dict(type="SegDataPreProcessor", mean=[104.00699, 2, 3], std=[57.12, 5, 6], **settings)
+
+
 class TestIterationSeed:
     def numbers(self, monkeypatch=None, seed: int = 0, iteration: int = 0, rank: int = 0) -> list[float]:
         if monkeypatch:
@@ -58,7 +87,7 @@ class TestIterationSeed:
         assert len(seeds) == 5 and all(0 <= seed < 2**32 for seed in seeds)
 
 
-class TestHandover:
+class TestCheckpointCheck:
     @pytest.mark.parametrize(
         "earlier, variant, left_over",
         [
@@ -136,50 +165,69 @@ class TestHandover:
             check_state_dict(model, {"decode_head.weight": torch.zeros(1, 1, 1, 1)})
 
     @pytest.mark.parametrize("wrapped", [False, True])
-    def test_hook(self, wrapped, caplog):
+    def test_hook(self, wrapped):
         """What is not taken over leaves the checkpoint, so that the toolbox finds nothing unknown."""
         model = segmentor(16)
         if wrapped:  # for test-time augmentation
             outer = nn.Module()
             outer.module = model
-        messages: list[str] = []
-        logger = SimpleNamespace(info=messages.append)
-        runner = SimpleNamespace(model=outer if wrapped else model, cfg={}, logger=logger)
+        runner = runner_of(outer if wrapped else model)
         checkpoint = dict(state_dict=segmentor(32).state_dict())
         CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
         assert "decode_head.score_fr.weight" in checkpoint["state_dict"]
-        assert messages == ["not taken over from the earlier stage: decode_head.upscore.weight"]
+        assert runner.messages == ["not taken over from the earlier stage: decode_head.upscore.weight"]
 
     def test_hook_refuses(self):
-        runner = SimpleNamespace(model=segmentor(8), cfg={})
-        with pytest.raises(WeightsError):
-            CheckpointCheckHook().after_load_checkpoint(runner, dict(state_dict=segmentor(32).state_dict()))
+        weights = segmentor(16).state_dict()
+        with pytest.raises(WeightsError, match="checkpoint of this config or of its earlier stage$"):
+            CheckpointCheckHook().after_load_checkpoint(runner_of(segmentor(8)), dict(state_dict=dict(a=weights)))
+        for runner, hook in (
+            (runner_of(segmentor(8), trains=False), CheckpointCheckHook()),
+            (runner_of(segmentor(8)), CheckpointCheckHook(earlier_stage=False)),
+        ):
+            with pytest.raises(WeightsError, match="checkpoint of this config$"):
+                hook.after_load_checkpoint(runner, dict(state_dict=dict(weights)))
         checkpoint = dict(state_dict=segmentor(32).state_dict())
-        runner.logger = SimpleNamespace(info=lambda message: None)
-        CheckpointCheckHook(may_differ=["decode_head"]).after_load_checkpoint(runner, checkpoint)
+        CheckpointCheckHook(may_differ=["decode_head"]).after_load_checkpoint(runner_of(segmentor(8)), checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
 
     def test_expectations_are_saved_and_checked(self):
-        model = dict(
-            data_preprocessor=dict(bgr_to_rgb=True, mean=[1, 2, 3], std=[4, 5, 6]),
-            decode_head=dict(type="FCN16sHead", in_channels=[2, 3], skip_scales=[0.01]),
-        )
-        cfg = Config(dict(model=model))
-        runner = SimpleNamespace(model=segmentor(16), cfg=cfg, logger=SimpleNamespace(info=print))
+        model = segmentor(16, skip_scales=[0.01])
+        model.data_preprocessor = MODELS.build(preprocessor(bgr_to_rgb=True))
+        runner, hook = runner_of(model), CheckpointCheckHook()
         checkpoint = dict(meta=dict(iter=3), state_dict=segmentor(16).state_dict())
-        hook = CheckpointCheckHook()
         hook.before_save_checkpoint(runner, checkpoint)
-        expected = dict(bgr_to_rgb=True, mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0])
-        assert checkpoint["meta"] == dict(iter=3, preprocessing=expected, skip_scales=[0.01])
+        expected = dict(bgr_to_rgb=True, mean=[104.00699, 2.0, 3.0], std=[57.12, 5.0, 6.0])
+        assert checkpoint["meta"] == dict(iter=3, preprocessing=expected, skip_scales=[0.01], precision="float32")
         hook.after_load_checkpoint(runner, checkpoint)
-        cfg.model.decode_head.skip_scales = None
+        model.decode_head.skip_scales = (1.0,)
         with pytest.raises(WeightsError, match=r"scaled by \[0.01\].*scales them by \[1.0\].*skip_scales=\[0.01\]"):
             hook.after_load_checkpoint(runner, checkpoint)
         del checkpoint["meta"]["skip_scales"]
-        cfg.model.data_preprocessor = dict(bgr_to_rgb=False, mean=[1, 2, 3], std=[4, 5, 6])
+        model.data_preprocessor = MODELS.build(preprocessor(bgr_to_rgb=False))
         with pytest.raises(WeightsError, match="expects RGB.*gives BGR.*--cfg-options .*bgr_to_rgb"):
             hook.after_load_checkpoint(runner, checkpoint)
+
+    @pytest.mark.parametrize(
+        "trains, resume, trained_in, warns",
+        [
+            (True, True, "bfloat16", True),
+            (True, True, "float32", False),
+            (True, False, "bfloat16", False),
+            (False, False, "bfloat16", True),
+            (False, False, "float32", False),
+        ],
+    )
+    def test_another_precision(self, trains, resume, trained_in, warns):
+        runner = runner_of(segmentor(32), trains=trains, resume=resume)
+        checkpoint = dict(state_dict=segmentor(32).state_dict(), meta=dict(precision=trained_in))
+        CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
+        expected = (
+            "the checkpoint was trained in bfloat16, and this run computes in float32: set precision='bfloat16' for the"
+            " same figures"
+        )
+        assert runner.messages == [expected] * warns
 
     @pytest.mark.parametrize("trainer", [False, True])
     def test_pytorch_fcns_checkpoint_is_taken_as_it_is(self, trainer):
@@ -188,8 +236,7 @@ class TestHandover:
         model = nn.Module()
         model.decode_head = nn.Module()
         model.decode_head.score_fr = nn.Conv2d(3, 4, 1)
-        runner = SimpleNamespace(model=model, cfg={})
-        CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
+        CheckpointCheckHook().after_load_checkpoint(runner_of(model), checkpoint)
         assert list(checkpoint) == ["state_dict"]
         assert torch.equal(checkpoint["state_dict"]["decode_head.score_fr.weight"], torch.ones(4, 3, 1, 1))
 
@@ -201,13 +248,12 @@ class TestStartWarnings:
     def warnings(backbone, head, loaded=False):
         model = nn.Module()
         model.backbone, model.decode_head = FCNVGG(width=0.02, **backbone), head
-        messages = []
-        runner = SimpleNamespace(model=model, cfg={}, logger=SimpleNamespace(warning=messages.append, info=print))
+        runner = runner_of(model)
         hook = CheckpointCheckHook()
         if loaded:
             hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
         hook.before_train(runner)
-        return messages
+        return runner.messages
 
     PRETRAINED = dict(init_cfg=dict(type="Pretrained", checkpoint="vgg16.pth"))
 
@@ -259,8 +305,9 @@ class TestCompile:
         counters = torch._dynamo.utils.counters["stats"]
         torch.manual_seed(0)
         trunk = dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", in_channels=10, channels=8))
-        head = dict(type="FCN16sHead", in_channels=[10, 8], num_classes=3, geometry=trunk)
-        model = MODELS.build(dict(type="EncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **trunk)).eval()
+        head = dict(type="FCN16sHead", in_channels=[10, 8], num_classes=3)
+        segmentor = dict(type="AlignedEncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **trunk)
+        model = MODELS.build(segmentor).eval()
         model.init_weights()
         nn.init.normal_(model.decode_head.score_fr.weight)
         sizes = [(70, 93), (164, 90), (97, 190), (130, 141), (65, 66), (90, 112), (131, 77), (82, 80)]

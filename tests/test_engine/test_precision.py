@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 
 from fcn_plugin.engine import precision
 from fcn_plugin.engine.precision import set_precision
@@ -23,41 +24,47 @@ def device(monkeypatch, name, bfloat16):
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda"])
-@pytest.mark.parametrize("amp, wanted, bfloat16, mixed", [
-    (None, "auto", True, True), (None, "auto", False, False), (None, "bfloat16", True, True),
-    (None, "float32", True, False), (None, None, True, False),
-    (True, "float32", True, True), (True, None, True, True), (False, "bfloat16", True, False),
-    (False, "auto", True, False),
+@pytest.mark.parametrize("wanted, wrapper, bfloat16, mixed", [
+    ("auto", "OptimWrapper", True, True), ("auto", "OptimWrapper", False, False),
+    ("bfloat16", "OptimWrapper", True, True),
+    ("float32", "OptimWrapper", True, False), (None, "OptimWrapper", True, False),
+    ("float32", "AmpOptimWrapper", True, True), (None, "AmpOptimWrapper", True, True),
+    ("auto", "BF16OptimWrapper", True, True), ("auto", OptimWrapper, True, True),
 ])  # fmt: skip
-def test_precision_of_training_and_of_both_loops(monkeypatch, name, amp, wanted, bfloat16, mixed):
+def test_precision_of_training_and_of_both_loops(monkeypatch, name, wanted, wrapper, bfloat16, mixed):
+    """The toolbox's AmpOptimWrapper, as its --amp sets it, means the same."""
     chosen = device(monkeypatch, name, bfloat16)
     cfg = config(**({} if wanted is None else dict(precision=wanted)))
-    said = set_precision(cfg, amp)
-    assert cfg.optim_wrapper.type == ("BF16OptimWrapper" if mixed else "OptimWrapper")
+    cfg.optim_wrapper.update(type=wrapper, **(dict(loss_scale="dynamic") if wrapper == "AmpOptimWrapper" else {}))
+    said = set_precision(cfg)
+    assert cfg.optim_wrapper == dict(type="BF16OptimWrapper" if mixed else wrapper, optimizer=SGD)
     assert cfg.val_cfg.get("fp16", False) == cfg.test_cfg.get("fp16", False) == mixed
     assert said.startswith("bfloat16" if mixed else "float32")
     assert chosen == ([(name, torch.bfloat16)] if mixed else [])
-    assert cfg.optim_wrapper.optimizer == SGD
 
 
 def test_gpus_without_bfloat16_have_float16_with_loss_scaling(monkeypatch):
     """And an optimizer that skips the steps whose gradients overflowed."""
     chosen = device(monkeypatch, "cuda", False)
-    cfg = config(precision="float32")
-    assert set_precision(cfg, amp=True).startswith("float16")
+    cfg = config(precision="bfloat16")
+    assert set_precision(cfg).startswith("float16")
     optimizer = {key: value for key, value in SGD.items() if key != "fused"}
     assert cfg.optim_wrapper == dict(type="AmpOptimWrapper", loss_scale="dynamic", optimizer=optimizer)
     assert "fp16" not in cfg.val_cfg and not chosen
 
 
-def test_other_wrappers_are_left_alone_unless_asked(monkeypatch):
+@pytest.mark.parametrize(
+    "settings, name", [(dict(type="ApexOptimWrapper"), "Apex"), (dict(type="AmpOptimWrapper", dtype="float16"), "Amp")]
+)
+def test_other_wrappers_are_left_alone_unless_asked(monkeypatch, settings, name):
     device(monkeypatch, "cpu", True)
     cfg = config(precision="auto")
-    cfg.optim_wrapper.type = "ApexOptimWrapper"
-    assert set_precision(cfg) == "as ApexOptimWrapper has it"
-    assert cfg.optim_wrapper.type == "ApexOptimWrapper"
-    with pytest.raises(ValueError, match="works with optim_wrapper.type='OptimWrapper', got 'ApexOptimWrapper'"):
-        set_precision(cfg, amp=True)
+    cfg.optim_wrapper.update(settings)
+    assert set_precision(cfg) == f"as {name}OptimWrapper has it"
+    assert cfg.optim_wrapper == dict(settings, optimizer=SGD)
+    cfg.precision = "bfloat16"
+    with pytest.raises(ValueError, match=f"works with optim_wrapper.type='OptimWrapper', got '{name}OptimWrapper'"):
+        set_precision(cfg)
 
 
 def test_unknown_precision():

@@ -2,6 +2,7 @@ import pytest
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from fcn_plugin import config_dir
@@ -29,14 +30,15 @@ def test_labels_are_read_as_without_augmentation(name, palette):
     init_default_scope("mmseg")
     inner = Compose([TRANSFORMS.build(step) for step in pipeline]).transforms[1]
     assert len(inner.subroutines) == 6
-    assert cfg.model.type == "SegTTAModel" and cfg.model.module.type == "EncoderDecoder"
+    assert cfg.model.type == "SegTTAModel" and cfg.model.module.backbone.type == "FCNVGG"
 
 
-def test_the_toolboxs_own_loader():
+@pytest.mark.parametrize("kind", ["LoadAnnotations", "mmseg.LoadAnnotations", LoadAnnotations])
+def test_the_toolboxs_own_loader(kind):
     cfg = Config.fromfile(config_dir() / "fcn8s_vgg16_voc.py")
-    cfg.test_dataloader.dataset.pipeline[1] = dict(type="LoadAnnotations")
+    cfg.test_dataloader.dataset.pipeline[1] = dict(type=kind)
     enable_tta(cfg)
-    assert label_loaders(cfg.test_dataloader.dataset.pipeline) == [dict(type="LoadAnnotations")]
+    assert cfg.test_dataloader.dataset.pipeline[1].transforms[2] == [dict(type=kind)]
 
 
 def test_pipeline_without_labels():

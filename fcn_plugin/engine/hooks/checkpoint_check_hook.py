@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.registry import HOOKS, RUNNERS
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ...checks.expectations import check_expectations, expectations_of
-from ...checks.weights import check_state_dict
+from ...checks.weights import check_expectations, check_state_dict, expectations_of
+from ...models.pretrained_part import pretrained_source
+from ...utils.config import class_of
+from ...weights.checkpoint import forbid_unsafe_loading
 from ...weights.layer_names import canonical, is_reference_name
+from ..precision import precision_in_use, set_precision
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -23,17 +27,40 @@ class CheckpointCheckHook(Hook):
     """Check every checkpoint that the runner loads against the model, and drop what an earlier stage has in addition.
 
     The toolbox itself logs missing and unknown weights as a warning and goes on with random ones. Checkpoints of
-    pytorch-fcn are taken as they are. Saved checkpoints note the input that they were trained with.
+    pytorch-fcn are taken as they are. Saved checkpoints note the input that they were trained with, and the precision.
 
     Args:
         may_differ (Sequence[str]): regular expressions of names that may be missing or of another shape, for example
             ``['decode_head']`` to fine-tune on other classes; those keep their initial values.
-        earlier_stage (bool): whether a checkpoint may be that of the earlier stage; not when testing.
+        earlier_stage (bool): whether a training may start from the checkpoint of the earlier stage.
     """
+
+    priority = "HIGH"  # before hooks that take weights for themselves, as EMAHook does
 
     def __init__(self, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> None:
         self.may_differ, self.earlier_stage = tuple(may_differ), earlier_stage
         self._loaded = False
+
+    def before_run(self, runner: Runner) -> None:
+        """Do for a runner of another type than the config's what can be done for it, and say what cannot."""
+        from ..staged_runner import StagedRunner, StageRunner  # which imports this module
+
+        named = class_of(dict(type=runner.cfg.get("runner_type")), RUNNERS)
+        if named is not StagedRunner or isinstance(runner, StageRunner):
+            return
+        forbid_unsafe_loading()
+        if _trains(runner):
+            runner.logger.warning(
+                f"this is a plain {type(runner).__name__}, not the config's runner_type: earlier stages are not"
+                " trained, `precision` and `compile` not set as the config has them, weights and data not checked"
+                " beforehand. Start it with tools/train.py or mmengine.registry.RUNNERS.build(cfg).train()"
+            )
+            return
+        cfg = copy.deepcopy(runner.cfg)
+        set_precision(cfg)
+        for loop, settings in ((runner._val_loop, cfg.get("val_cfg")), (runner._test_loop, cfg.get("test_cfg"))):
+            if isinstance(loop, BaseLoop):
+                loop.fp16 = (settings or {}).get("fp16", False)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights; raises WeightsError as :func:`check_state_dict` and :func:`check_expectations`."""
@@ -42,13 +69,19 @@ class CheckpointCheckHook(Hook):
             state_dict = canonical(state_dict)
             checkpoint.clear()
             checkpoint["state_dict"] = state_dict
-        left_over = check_state_dict(_segmentor(runner), state_dict, self.may_differ, self.earlier_stage)
-        if "model" in runner.cfg:
-            check_expectations(checkpoint.get("meta") or {}, runner.cfg.model, "the checkpoint")
+        model, meta = _segmentor(runner), checkpoint.get("meta") or {}
+        trains = _trains(runner)
+        left_over = check_state_dict(model, state_dict, self.may_differ, self.earlier_stage and trains)
+        check_expectations(meta, model, "the checkpoint")
         for key in left_over:
             del state_dict[key]
         if left_over:
             runner.logger.info(f"not taken over from the earlier stage: {', '.join(left_over)}")
+        if "precision" in meta and (runner._resume or not trains) and meta["precision"] != precision_in_use(runner):
+            runner.logger.warning(
+                f"the checkpoint was trained in {meta['precision']}, and this run computes in"
+                f" {precision_in_use(runner)}: set precision={meta['precision']!r} for the same figures"
+            )
         self._loaded = True
 
     def before_train(self, runner: Runner) -> None:
@@ -58,9 +91,8 @@ class CheckpointCheckHook(Hook):
                 runner.logger.warning(warning)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note in the checkpoint what its weights expect."""
-        if "model" in runner.cfg:
-            checkpoint["meta"].update(expectations_of(runner.cfg.model))
+        """Note in the checkpoint what its weights expect, and the precision in which they were trained."""
+        checkpoint["meta"].update(expectations_of(_segmentor(runner)), precision=precision_in_use(runner))
 
 
 def start_warnings(model: nn.Module) -> list[str]:
@@ -70,8 +102,7 @@ def start_warnings(model: nn.Module) -> list[str]:
     initialised from the coarser ones.
     """
     warnings = []
-    init_cfgs = model.backbone.init_cfg if isinstance(model.backbone.init_cfg, list) else [model.backbone.init_cfg]
-    pretrained = any(init_cfg and init_cfg["type"] == "Pretrained" for init_cfg in init_cfgs)
+    pretrained = pretrained_source(model.backbone.init_cfg)
     normalised = any(isinstance(module, NORMS) for module in model.backbone.modules())
     if not pretrained and not normalised:
         warnings.append(
@@ -94,3 +125,8 @@ def _segmentor(runner: Runner) -> nn.Module:
     """The runner's segmentor, out of its wrappers for several processes or test-time augmentation."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     return model if hasattr(model, "decode_head") else model.module
+
+
+def _trains(runner: Runner) -> bool:
+    """Whether the runner was started to train, not to validate or to test."""
+    return isinstance(runner._train_loop, BaseLoop)
