@@ -10,8 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from ..visualization.json_lines import read_json_lines
-from ..visualization.run_log import SCALARS, read_run
+from ..visualization.run_log import SCALARS, read_json_lines, read_run
 from .browse import build_loader
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..evaluation.confusion import class_areas, confusion_matrix
 from ..evaluation.fcn_metric import FCNScores, fcn_scores
 from ..utils.files import atomic_write
-from .confusion import draw_confusion, write_confusion
+from .confusion import draw_confusion
 from .evaluation_set import EvaluationSet
 from .figures import save_figure
 from .side_by_side import row_figure
@@ -90,6 +90,7 @@ def write_comparison(comparison: Comparison, out: str | Path, rows: int = 10, so
     """Write a comparison as files.
 
     - ``images.csv``: the mean IU, the pixel accuracy and the IU of each class, in percent, of each image and model;
+      what is undefined is empty;
     - ``confusion_MODEL.csv``, the counts, and ``confusion_MODEL.png``, in percent of each true class;
     - ``rows/NUMBER_NAME.png``: the images with the lowest mean IU, the lowest first.
 
@@ -111,12 +112,14 @@ def write_comparison(comparison: Comparison, out: str | Path, rows: int = 10, so
     out, worst = Path(out), comparison.worst_first(sort)[:rows]
     check_empty(out)
     out.mkdir(parents=True, exist_ok=True)
-    files = [out / "images.csv"]
-    write_image_scores(files[0], comparison)
+    classes, files = comparison.data.classes, [out / "images.csv"]
+    heading = ["image", "model", "mIoU", "aAcc", *(f"IoU {name}" for name in classes)]
+    _write_csv(files[0], heading, _image_scores(comparison))
     for model, matrix in comparison.confusion.items():
         files += [out / f"confusion_{model}.csv", out / f"confusion_{model}.png"]
-        write_confusion(files[-2], matrix, comparison.data.classes)
-        save_figure(draw_confusion(matrix, comparison.data.classes, model), files[-1])
+        counts = ([name, *row] for name, row in zip(classes, matrix.tolist()))
+        _write_csv(files[-2], ["truth \\ predicted", *classes], counts)
+        save_figure(draw_confusion(matrix, classes, model), files[-1])
     for place, index in enumerate(worst, start=1):
         files.append(out / "rows" / f"{place:04d}_{comparison.data.names[index]}.png")
         save_figure(comparison.row(index), files[-1])
@@ -134,13 +137,14 @@ def check_empty(out: str | Path) -> None:
         raise FileExistsError(f"{out} is there already: give another --out, or remove it")
 
 
-def write_image_scores(path: Path, comparison: Comparison) -> None:
-    """Write a CSV with a line for each image and model, in percent; what is undefined is empty."""
+def _image_scores(comparison: Comparison) -> Iterable[list[str]]:
+    for index, name in enumerate(comparison.data.names):
+        for model in comparison.areas:
+            scores = comparison.scores(model, index)
+            figures = (scores.mean_iu, scores.pixel_accuracy, *scores.class_iu)
+            yield [name, model, *(f"{100 * x:.2f}" if np.isfinite(x) else "" for x in figures)]
+
+
+def _write_csv(path: Path, heading: list[str], rows: Iterable[list]) -> None:
     with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "model", "mIoU", "aAcc", *(f"IoU {name}" for name in comparison.data.classes)])
-        for index, name in enumerate(comparison.data.names):
-            for model in comparison.areas:
-                scores = comparison.scores(model, index)
-                figures = (scores.mean_iu, scores.pixel_accuracy, *scores.class_iu)
-                writer.writerow([name, model, *(f"{100 * x:.2f}" if np.isfinite(x) else "" for x in figures)])
+        csv.writer(file).writerows([heading, *rows])

@@ -1,15 +1,11 @@
-"""Confusion matrices: counted exactly, as a picture and as numbers."""
+"""Confusion matrices as pictures."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-
-from ..utils.files import atomic_write
 
 MOST_TO_WRITE = 30  #: classes, beyond which the picture has colours alone
 
@@ -47,11 +43,3 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") 
             text = f"{shares[row, column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
     return figure
-
-
-def write_confusion(path: str | Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
-    """Write the counts as CSV: a row for each true class, a column for each predicted one, with their names."""
-    with atomic_write(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["truth \\ predicted", *classes])
-        writer.writerows([name, *row] for name, row in zip(classes, matrix.tolist()))

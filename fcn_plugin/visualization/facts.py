@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mmengine.config import Config
@@ -39,23 +38,6 @@ class DataList:
     images: int | None
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The newest checkpoint of a training.
-
-    Attributes:
-        file: its path.
-        iterations: that it has behind it.
-        size: in bytes.
-        sha256: in hexadecimal digits.
-    """
-
-    file: Path
-    iterations: int
-    size: int
-    sha256: str
-
-
 def data_lists(cfg: Config) -> list[DataList]:
     """The lists that a config trains, validates and tests on; a test list equal to the validation's is left out."""
     init_default_scope(cfg.get("default_scope") or "mmseg")
@@ -64,25 +46,26 @@ def data_lists(cfg: Config) -> list[DataList]:
         for dataset in leaf_datasets(cfg[f"{split}_dataloader"].dataset):
             kind = dataset.type if isinstance(dataset.type, str) else dataset.type.__name__
             name = dataset.get("ann_file") or (dataset.get("data_prefix") or {}).get("img_path") or ""
-            root = dataset.get("data_root") or ""
             try:
                 built = build_dataset(dataset, f"{split}_dataloader")
                 images = len(built.data_list) or None if built else None
             except (ValueError, KeyError):
                 images = None
-            entry = DataList(split, kind, str(root), str(name), images)
-            if split != "test" or DataList(**{**vars(entry), "split": "val"}) not in found:
+            entry = DataList(split, kind, str(dataset.get("data_root") or ""), str(name), images)
+            if split != "test" or replace(entry, split="val") not in found:
                 found.append(entry)
     return found
 
 
-def newest_weights(work_dir: Path) -> Weights | None:
-    """The checkpoint of the most iterations in a work directory, None if there is none."""
-    files = [file for file in work_dir.glob("iter_*.pth") if re.fullmatch(r"iter_\d+", file.stem)]
+def weights_facts(run: RunLog) -> dict[str, str]:
+    """What a training started from, and the checkpoint of the most iterations in its work directory."""
+    facts = {"Started from": ", ".join(start_of(run)) or "random weights"}
+    files = [file for file in run.work_dir.glob("iter_*.pth") if re.fullmatch(r"iter_\d+", file.stem)]
     if not files:
-        return None
+        return {**facts, "Checkpoint": "none in the work directory"}
     iterations, file = max((int(file.stem.removeprefix("iter_")), file) for file in files)
-    return Weights(file, iterations, file.stat().st_size, file_checksums(file)["sha256"])
+    facts["Checkpoint"] = f"{file.name}, {file.stat().st_size:,} bytes, {iterations:,} iterations"
+    return {**facts, "SHA-256": file_checksums(file)["sha256"]}
 
 
 def start_of(run: RunLog) -> list[str]:

@@ -150,21 +150,12 @@ TEMPLATE = """<!DOCTYPE html>
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Fill in the page; everything that is filled in is escaped.
-
-    Args:
-        content (Mapping[str, Any]): a value for each name in :data:`TEMPLATE`.
-    """
+    """Fill in a value for each name in :data:`TEMPLATE`; everything that is filled in is escaped."""
     jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     jinja.filters["percent"] = lambda value: "–" if value is None else f"{value:.2f}"
     return jinja.from_string(TEMPLATE).render({**content, "style": STYLE})
 
 
-def data_url(content: bytes, kind: str) -> str:
-    """The content of a picture as its address.
-
-    Args:
-        content (bytes): of a file.
-        kind (str): its MIME type.
-    """
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+def data_url(content: bytes, mime_type: str) -> str:
+    """The content of a picture as its address."""
+    return f"data:{mime_type};base64,{base64.b64encode(content).decode('ascii')}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ..utils.config import read_config
 from ..utils.files import atomic_write
@@ -15,10 +16,12 @@ from .comparison import Comparison, compare
 from .confusion import draw_confusion
 from .curves import default_window, draw_curves, running_median
 from .evaluation_set import EvaluationSet
-from .facts import data_lists, environment, newest_weights, start_of
+from .facts import data_lists, environment, weights_facts
 from .figures import figure_bytes
 from .page import data_url, render
 from .run_log import CONFIG, RunLog, read_stages
+
+MIME_TYPES = dict(png="image/png", svg="image/svg+xml")
 
 
 def write_report(
@@ -61,24 +64,28 @@ def _training(stages: list[RunLog]) -> dict:
     done = f"{run.iterations:,} iterations logged" + (f" of {run.max_iters:,}" if run.max_iters else "")
     sessions = f", in {len(run.sessions)} sessions" if len(run.sessions) > 1 else ""
     evaluations = [last_validation(run), last_test(run.work_dir)]
-    names = [stage.name for stage in stages]
-    svg = figure_bytes(draw_curves({run.name: stages}), "svg")
     summaries = [_stage(stage) for stage in stages]
+    names = ", ".join(stage.name for stage in stages)
     return dict(
         title=run.name,
         state=f"{done}{sessions}; {run.work_dir}",
         evaluations=[_evaluation(found) for found in evaluations if found],
-        curves=dict(
-            data=data_url(svg, "image/svg+xml"),
-            alt=f"Curves over the iterations of {', '.join(names)}. " + " ".join(s["sentence"] for s in summaries),
+        curves=_picture(
+            draw_curves({run.name: stages}),
+            alt=f"Curves over the iterations of {names}. " + " ".join(s["sentence"] for s in summaries),
             caption="Loss as logged (pale) and its running median, learning rate, and mean IU of the validations.",
+            kind="svg",
         ),
         stages=summaries,
-        weights=_weights(run),
+        weights=weights_facts(run),
         environment=environment(run),
         config=(run.sessions[-1] / CONFIG).read_text(encoding="utf-8"),
         config_name=run.name,
     )
+
+
+def _picture(figure: Figure, alt: str, caption: str, kind: str = "png") -> dict:
+    return dict(data=data_url(figure_bytes(figure, kind), MIME_TYPES[kind]), alt=alt, caption=caption)
 
 
 def _evaluation(found: ClassMetrics) -> dict:
@@ -96,15 +103,6 @@ def _stage(stage: RunLog) -> dict:
     return dict(name=stage.name, iterations=stage.iterations, loss=f"{loss:.4g}", mean_iu=mean_iu, sentence=sentence)
 
 
-def _weights(run: RunLog) -> dict[str, str]:
-    facts = {"Started from": ", ".join(start_of(run)) or "random weights"}
-    newest = newest_weights(run.work_dir)
-    if newest is None:
-        return {**facts, "Checkpoint": "none in the work directory"}
-    facts["Checkpoint"] = f"{newest.file.name}, {newest.size:,} bytes, {newest.iterations:,} iterations"
-    return {**facts, "SHA-256": newest.sha256}
-
-
 def _samples(compared: Comparison | None, rows: int) -> dict:
     """Rows of pictures and the confusion matrix, if there are predictions."""
     if compared is None:
@@ -114,22 +112,11 @@ def _samples(compared: Comparison | None, rows: int) -> dict:
     for place in sorted({round(place) for place in np.linspace(0, len(order) - 1, min(rows, len(order)))}):
         index = order[place]
         scores = {name: 100 * compared.scores(name, index).mean_iu for name in compared.directories}
-        told = ", ".join(f"{name} {value:.1f}" for name, value in scores.items())
-        images.append(
-            dict(
-                data=data_url(figure_bytes(compared.row(index)), "image/png"),
-                alt=f"{data.names[index]}: image, truth and predictions; mIoU: {told}",
-                caption=data.names[index],
-            )
-        )
-    matrix = compared.confusion[model]
-    right = 100 * np.trace(matrix) / max(matrix.sum(), 1)
-    images.append(
-        dict(
-            data=data_url(figure_bytes(draw_confusion(matrix, data.classes)), "image/png"),
-            alt=f"Confusion matrix of {model}: {right:.2f} percent of the pixels are right",
-            caption=f"Confusion matrix of {model}, in percent of each true class",
-        )
-    )
+        listed = ", ".join(f"{name} {value:.1f}" for name, value in scores.items())
+        alt = f"{data.names[index]}: image, truth and predictions; mIoU: {listed}"
+        images.append(_picture(compared.row(index), alt, data.names[index]))
+    figure, accuracy = draw_confusion(compared.confusion[model], data.classes), compared.scores(model).pixel_accuracy
+    alt = f"Confusion matrix of {model}: {100 * accuracy:.2f} percent of the pixels are right"
+    images.append(_picture(figure, alt, f"Confusion matrix of {model}, in percent of each true class"))
     note = f"Some of the {len(data)} images, evenly over all mIoU of {model}: the lowest first, the highest last."
     return dict(samples=images, samples_note=note)

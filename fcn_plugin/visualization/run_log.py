@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-
-from .json_lines import read_json_lines
 
 SCALARS = Path("vis_data", "scalars.json")  #: of a session, written by the toolbox's LocalVisBackend
 CONFIG = Path("vis_data", "config.py")  #: of a session, likewise
@@ -68,6 +67,29 @@ class RunLog:
         return np.array(steps, np.int64), np.array(values, np.float64)
 
 
+def read_json_lines(path: str | Path) -> list[dict]:
+    """Read a log of one JSON record a line; a last line that a killed process left incomplete is passed over.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the line, if another line is not a record.
+    """
+    lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif number < len(lines):
+            raise ValueError(f"line {number} of {path} is no JSON record: the file is damaged")
+    return records
+
+
 def read_dumped_config(path: Path) -> Config:
     """Read a config that a run left, without importing what it names.
 
@@ -84,11 +106,7 @@ def read_dumped_config(path: Path) -> Config:
 
 
 def merge_sessions(sessions: Sequence[list[dict]]) -> list[dict]:
-    """Put the records of several sessions together; iterations that were done again count as they were the last time.
-
-    Args:
-        sessions (Sequence[list[dict]]): the records of each, first to last, in the order of their ``step``.
-    """
+    """Put the records of sessions, first to last, together; iterations done again count as they were the last time."""
     merged: list[dict] = []
     for records in sessions:
         if records:

@@ -76,7 +76,8 @@ def test_written(compared, tmp_path):
             ["c", "perfect", "", "", "", "", "", ""],
         ]
     with (tmp_path / "out/confusion_FCN-8s.csv").open(newline="", encoding="utf-8") as file:
-        assert [row[1:] for row in csv.reader(file)][1] == ["2", "1", "0", "0"]
+        counts = [["2", "1", "0", "0"], ["0", "2", "0", "0"], ["1", "0", "3", "0"], ["0", "0", "0", "0"]]
+        assert list(csv.reader(file)) == [["truth \\ predicted", *CLASSES], *([n, *r] for n, r in zip(CLASSES, counts))]
     with Image.open(tmp_path / "out/rows/0001_b.png") as picture:
         pixels = np.array(picture.convert("RGB"))
     assert all((pixels == colour).all(-1).sum() > 500 for colour in (PALETTE[0], PALETTE[2], PALETTE[3]))

@@ -6,7 +6,7 @@ from testing.run_logs import ENVIRONMENT, train, val, write_session
 
 from fcn_plugin import config_dir
 from fcn_plugin.utils.config import set_data_root
-from fcn_plugin.visualization.facts import DataList, Weights, data_lists, environment, newest_weights, start_of
+from fcn_plugin.visualization.facts import DataList, data_lists, environment, start_of, weights_facts
 from fcn_plugin.visualization.run_log import read_run
 
 LISTS = "ImageSets/Segmentation"
@@ -37,12 +37,18 @@ def test_data_of_several_lists_and_of_none(cfg, root):
     assert data_lists(Config(dict())) == []
 
 
-def test_newest_weights(tmp_path):
-    assert newest_weights(tmp_path) is None
+def test_weights(tmp_path):
+    """The checkpoint of the most iterations."""
+    write_session(tmp_path, "20260101_000000", [train(1, 1)])
+    run = read_run(tmp_path)
+    assert weights_facts(run) == {"Started from": "random weights", "Checkpoint": "none in the work directory"}
     for name in ("iter_250.pth", "iter_1000.pth", "best_mIoU_iter_2000.pth", "iter_3000.pth.part"):
         (tmp_path / name).write_text(name)
-    digest = hashlib.sha256(b"iter_1000.pth").hexdigest()
-    assert newest_weights(tmp_path) == Weights(tmp_path / "iter_1000.pth", 1000, 13, digest)
+    assert weights_facts(run) == {
+        "Started from": "random weights",
+        "Checkpoint": "iter_1000.pth, 13 bytes, 1,000 iterations",
+        "SHA-256": hashlib.sha256(b"iter_1000.pth").hexdigest(),
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fcn_plugin.visualization.json_lines import read_json_lines
+from fcn_plugin.visualization.run_log import read_json_lines
 
 
 @pytest.mark.parametrize("tail", ["", '{"step": 3, "lo', '{"step": 3', "3", "\n\n", "\0\0\0", '{"a": "\\'])

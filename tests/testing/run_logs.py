@@ -22,16 +22,6 @@ Runtime environment:
 ------------------------------------------------------------
 
 """
-TABLE = """2026/01/02 03:04:06 - mmengine - INFO - per class results:
-2026/01/02 03:04:06 - mmengine - INFO -
-+----------+-------+-------+
-|  Class   |  IoU  |  Acc  |
-+----------+-------+-------+
-|  a <b>   | {0:.2f} | 98.0  |
-|  c|d     |  0.08 |  nan  |
-+----------+-------+-------+
-{warning}2026/01/02 03:04:06 - mmengine - INFO - Iter({split}) [2/2]    aAcc: 87.5900  mIoU: {0:.4f}  time: 0.8009
-"""
 
 
 def train(step: int, loss: float, rate: float = 0.1, **others: float) -> dict:
