@@ -1,5 +1,4 @@
-from .check_voc import check_voc
 from .prepare_camvid import check_camvid, prepare_camvid
-from .prepare_voc import prepare_voc
+from .prepare_voc import check_voc, prepare_voc
 
 __all__ = ["check_camvid", "check_voc", "prepare_camvid", "prepare_voc"]

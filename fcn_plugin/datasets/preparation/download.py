@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import DownloadColumn, Progress
 
 from .release import Archive
 
@@ -46,7 +46,7 @@ def download(
         OSError: if the server has no such file, or the disk no room for it.
         ValueError: if it is not the published file; what has come is removed.
     """
-    path, part = folder / archive.name, folder / f"{archive.name}.part"
+    path, part = folder / archive.name, part_of(archive, folder)
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def download(
                     f"{archive.url} answered {error.code} {error.reason}: give another address with --url, or the"
                     f" folder that has {archive.name} with --archives"
                 ) from error
-            done = part.stat().st_size if part.exists() else 0
+            done = bytes_in(part)
             message = f"the download of {archive.url} broke off after {done:,} bytes ({error or type(error).__name__})"
             no_server = isinstance(error, URLError) and not isinstance(error, HTTPError) and not done
             if attempt == retries or no_server:
@@ -74,47 +74,49 @@ def download(
         check_archive(part, archive)
     except ValueError as error:
         part.unlink()
-        raise ValueError(
-            f"{archive.url} is not the published file: {error}; it was removed, give another address with --url"
-        ) from error
+        raise ValueError(f"{archive.url}: {error} (it was removed), or give another address with --url") from error
     finally:
         _tag_file(part).unlink(missing_ok=True)
     os.replace(part, path)
     return path
 
 
-def check_archive(path: Path, archive: Archive) -> None:
-    """Check size and MD5 of a file, as far as they are known.
+def part_of(archive: Archive, folder: Path) -> Path:
+    """Where the bytes of an archive go until it is complete."""
+    return folder / f"{archive.name}.part"
+
+
+def bytes_in(path: Path) -> int:
+    """The size of a file, 0 if there is none."""
+    return path.stat().st_size if path.is_file() else 0
+
+
+def check_archive(path: Path, archive: Archive, checksum: bool = True) -> None:
+    """Check the size and, unless this is to be quick, the MD5 of a file, as far as they are known.
 
     Raises:
         ValueError: if it is not the published file.
     """
-    check_size(path, archive)
-    if archive.md5 not in (None, found := _md5(path)):
-        raise ValueError(f"{path} has the MD5 {found}, expected {archive.md5}")
-
-
-def check_size(path: Path, archive: Archive) -> None:
-    """Check the size of a file, if it is known.
-
-    Raises:
-        ValueError: if it is not that of the published file.
-    """
-    size = path.stat().st_size
-    if archive.size not in (None, size):
-        raise ValueError(f"{path} has {size:,} bytes, expected {archive.size:,}")
+    unwanted = "it is damaged or another file, get it anew"
+    if archive.size not in (None, size := bytes_in(path)):
+        raise ValueError(f"{path} has {size:,} bytes, expected {archive.size:,}: {unwanted}")
+    if checksum and archive.md5:
+        digest = hashlib.md5(usedforsecurity=False)
+        with open(path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        if digest.hexdigest() != archive.md5:
+            raise ValueError(f"{path} has the MD5 {digest.hexdigest()}, expected {archive.md5}: {unwanted}")
 
 
 def _receive(archive: Archive, part: Path) -> None:
     """Append to ``part`` what is missing of it, or write it anew where the server cannot go on."""
-    done = part.stat().st_size if part.exists() else 0
+    done, tag_file = bytes_in(part), _tag_file(part)
     if archive.size is not None and done >= archive.size:
         return  # complete, or too much: the checks tell
-    headers = {}
-    if done:
-        headers["Range"] = f"bytes={done}-"
-        if _tag_file(part).exists():
-            headers["If-Range"] = _tag_file(part).read_text()
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    if done and tag_file.exists():
+        headers["If-Range"] = tag_file.read_text()
     try:
         response = urlopen(Request(archive.url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
@@ -136,37 +138,20 @@ def _receive(archive: Archive, part: Path) -> None:
             raise ValueError(f"{archive.url} has {total:,} bytes, expected {archive.size:,}: give another with --url")
         if total is not None and shutil.disk_usage(part.parent).free < total - done:
             raise OSError(f"{part.parent} has no room for the {total - done:,} bytes to come of {archive.name}")
-        if not done:
-            part.write_bytes(b"")
-            _keep_tag(response, part)
-        with _progress() as progress, open(part, "ab") as file:
+        columns = (*Progress.get_default_columns(), DownloadColumn())
+        with Progress(*columns) as progress, open(part, "ab" if done else "wb") as file:
+            if not done:
+                tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+                tag_file.unlink(missing_ok=True)
+                if tag and not tag.startswith("W/"):  # a weak tag does not promise the same bytes
+                    tag_file.write_text(tag)
             task = progress.add_task(archive.name, total=total, completed=done)
             while chunk := response.read1(CHUNK):  # what has come, without waiting for more
                 file.write(chunk)
                 progress.advance(task, len(chunk))
-    if total is not None and part.stat().st_size < total:
+    if total is not None and bytes_in(part) < total:
         raise ConnectionError("the server closed the connection")
-
-
-def _keep_tag(response: http.client.HTTPResponse, part: Path) -> None:
-    tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
-    _tag_file(part).unlink(missing_ok=True)
-    if tag and not tag.startswith("W/"):  # a weak tag does not promise the same bytes
-        _tag_file(part).write_text(tag)
 
 
 def _tag_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.etag")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, TimeRemainingColumn())
-
-
-def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

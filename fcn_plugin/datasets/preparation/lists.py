@@ -1,4 +1,4 @@
-"""The lists of images: reading, writing, deriving and checking them."""
+"""The lists of images: reading, writing and checking them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...utils.files import atomic_write
+from ...utils.text import summarize
 from .files import missing_files
 
-FOLDER = "ImageSets/Segmentation"
+FOLDER, IMAGES, LABELS = "ImageSets/Segmentation", "JPEGImages", "SegmentationClass"
 
 
 def read_list(path: Path) -> list[str]:
@@ -22,23 +23,6 @@ def write_list(path: Path, names: Iterable[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_text("".join(f"{name}\n" for name in names))
-
-
-def trainaug(train: Iterable[str], sbd: Iterable[str], val: Iterable[str]) -> list[str]:
-    """The images of VOC2012 train and of all SBD that are not in VOC2012 val, sorted.
-
-    As in the toolbox's ``voc_aug.py``; its count, 10,582, is the usual one.
-    """
-    return sorted({*train, *sbd} - {*val})
-
-
-def seg11valid(voc2011_val: Iterable[str], sbd_train: Iterable[str]) -> list[str]:
-    """The images of VOC2011's segmentation val that are not in SBD train, in the order of the former.
-
-    Source: the reference's data/pascal/README.md.
-    """
-    excluded = {*sbd_train}
-    return [name for name in voc2011_val if name not in excluded]
 
 
 def list_problems(
@@ -62,9 +46,8 @@ def list_problems(
             twice = next(entry for entry in entries if entries.count(entry) > 1)
             problems.append(f"{name}.txt names {twice} more than once")
     for one, other in disjoint:
-        shared = sorted({*lists.get(one, ())} & {*lists.get(other, ())})
-        if shared:
-            problems.append(f"{one}.txt and {other}.txt overlap: {_examples(shared)}")
+        if shared := sorted({*lists.get(one, ())} & {*lists.get(other, ())}):
+            problems.append(f"{one}.txt and {other}.txt overlap: {summarize(shared, 10)}")
     return problems
 
 
@@ -80,29 +63,19 @@ def tree_problems(
     Args:
         root (Path): has ``JPEGImages`` and ``ImageSets/Segmentation``.
         label_folders (Mapping): for each list, the folder of its labels, None if it has none.
-        counts (Mapping[str, int]): expected lengths of the lists.
-        disjoint (Iterable): pairs of lists that must not share an image.
+        counts, disjoint: see :func:`list_problems`.
         image_suffix (str): that of the images.
 
     Returns:
         list[str]: one sentence each; missing files by name, the first ten of a list.
     """
-    problems, lists = [], {}
-    for name in label_folders:
-        path = root / FOLDER / f"{name}.txt"
-        if path.is_file():
-            lists[name] = read_list(path)
-        else:
-            problems.append(f"{path} is missing")
+    paths = {name: root / FOLDER / f"{name}.txt" for name in label_folders}
+    problems = [f"{path} is missing" for path in paths.values() if not path.is_file()]
+    lists = {name: read_list(path) for name, path in paths.items() if path.is_file()}
     problems += [f"{root / FOLDER}: {problem}" for problem in list_problems(lists, counts, disjoint)]
     for name, entries in lists.items():
-        for folder, suffix in (("JPEGImages", image_suffix), (label_folders[name], ".png")):
-            missing = folder and missing_files(root / folder, entries, suffix)
-            if missing:
-                files = _examples([entry + suffix for entry in missing])
+        for folder, suffix in ((IMAGES, image_suffix), (label_folders[name], ".png")):
+            if folder and (missing := missing_files(root / folder, entries, suffix)):
+                files = summarize([entry + suffix for entry in missing], 10)
                 problems.append(f"{root / folder} lacks {len(missing)} of the {len(entries)} in {name}.txt: {files}")
     return problems
-
-
-def _examples(names: Sequence[str], at_most: int = 10) -> str:
-    return ", ".join(names[:at_most]) + (f" and {len(names) - at_most} more" if len(names) > at_most else "")

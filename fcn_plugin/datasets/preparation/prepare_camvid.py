@@ -14,13 +14,11 @@ from PIL import Image
 
 from ...utils.files import atomic_write
 from ..camvid import CamVidDataset
-from .files import for_each, log, missing_files, remove_partial_files
-from .lists import FOLDER, list_problems, tree_problems, write_list
+from .files import check_arguments, for_each, log, missing_files, raise_problems, remove_partial_files, write_label
+from .lists import FOLDER, IMAGES, LABELS, list_problems, tree_problems, write_list
 
-IMAGES, LABELS = "JPEGImages", "SegmentationClass"
 NUM_CLASSES = len(CamVidDataset.METAINFO["classes"])
-VOID, IGNORE_INDEX = NUM_CLASSES, 255  #: label of void in the release, and here
-#: Of 256 colours: with fewer, Pillow would store the labels in too few bits for 255.
+VALUES = np.array([*range(NUM_CLASSES), 255], np.uint8)  #: the release's last label is void
 PALETTE = np.zeros((256, 3), np.uint8)
 PALETTE[:NUM_CLASSES] = CamVidDataset.METAINFO["palette"]
 
@@ -68,28 +66,23 @@ def prepare_camvid(
         ValueError: if a list, a frame or a label is not as in the release, or an argument is wrong.
     """
     source, root = Path(source), Path(root)
-    if root.exists() and not root.is_dir():
-        raise ValueError(f"{root} is a file: give a directory, such as data/camvid")
-    if workers < 1:
-        raise ValueError(f"expected 1 worker or more, got {workers}")
+    check_arguments(root, workers)
     if not check_camvid(root, release):
         return False
-    frames = {split: _read_frames(source, split) for split in release.counts}
-    lists = {split: [image.stem for image, _ in pairs] for split, pairs in frames.items()}
-    if problems := list_problems(lists, release.counts, combinations(lists, 2)):
-        raise ValueError(f"{source}: {'; '.join(problems)}")
-    by_name = {image.stem: (image, label) for pairs in frames.values() for image, label in pairs}
+    pairs = {split: _read_frames(source, split) for split in release.counts}
+    lists = {split: [image.stem for image, _ in files] for split, files in pairs.items()}
+    raise_problems(list_problems(lists, release.counts, combinations(lists, 2)), f"{source}: ")
+    frames = {image.stem: (image, label) for files in pairs.values() for image, label in files}
     for folder in (IMAGES, LABELS):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    todo = {*missing_files(root / IMAGES, [*by_name], ".png"), *missing_files(root / LABELS, [*by_name], ".png")}
-    report(f"{len(todo)} of {len(by_name)} frames to write to {root}")
-    convert = partial(_convert_frame, frames=by_name, root=root, size=release.size)
-    for_each(convert, [name for name in by_name if name in todo], workers, "Converting CamVid")
+    lacking = {name for folder in (IMAGES, LABELS) for name in missing_files(root / folder, [*frames], ".png")}
+    report(f"{len(lacking)} of {len(frames)} frames to write to {root}")
+    convert = partial(_convert_frame, frames=frames, root=root, size=release.size)
+    for_each(convert, [name for name in frames if name in lacking], workers, "Converting CamVid")
     for split, names in lists.items():
         write_list(root / FOLDER / f"{split}.txt", names)
-    remove_partial_files(*(root / folder for folder in (IMAGES, LABELS, FOLDER)))
-    if problems := check_camvid(root, release):
-        raise ValueError("; ".join(problems))
+    remove_partial_files(root)
+    raise_problems(check_camvid(root, release))
     return True
 
 
@@ -109,9 +102,7 @@ def _read_frames(source: Path, split: str) -> list[tuple[Path, Path]]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}: give the folder CamVid of the SegNet tutorial")
     frames = []
-    for line in path.read_text().splitlines():
-        if not line.strip():
-            continue
+    for line in filter(str.strip, path.read_text().splitlines()):
         files = [Path(source, *PurePosixPath(entry).parts[-2:]) for entry in line.split()]
         if len(files) != 2:
             raise ValueError(f"{path} has the line {line!r}: expected an image and its label")
@@ -124,17 +115,9 @@ def _read_frames(source: Path, split: str) -> list[tuple[Path, Path]]:
 
 def _convert_frame(name: str, frames: Mapping[str, tuple[Path, Path]], root: Path, size: tuple[int, int]) -> None:
     image_file, label_file = frames[name]
-    with Image.open(image_file) as image, Image.open(label_file) as png:
-        for file, picture in ((image_file, image), (label_file, png)):
-            if picture.size != size:
-                raise ValueError(f"{file} is {picture.size} pixels large, expected {size}")
-        label = np.array(png)
-    if label.ndim != 2 or label.dtype != np.uint8 or label.max() > VOID:
-        raise ValueError(f"{label_file} is no label: {label.dtype} {label.shape}, values up to {label.max()}")
-    label[label == VOID] = IGNORE_INDEX
-    picture = Image.fromarray(label)
-    picture.putpalette(PALETTE.tobytes())
-    with atomic_write(root / LABELS / f"{name}.png") as path:
-        picture.save(path, format="PNG")
+    with Image.open(image_file) as image, Image.open(label_file) as label:
+        if image.size != size:
+            raise ValueError(f"{image_file} is {image.size} pixels large, expected {size}")
+        write_label(root / LABELS / f"{name}.png", np.array(label), label_file, size, VALUES, PALETTE)
     with atomic_write(root / IMAGES / f"{name}.png") as path:
         shutil.copyfile(image_file, path)

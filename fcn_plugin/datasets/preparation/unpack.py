@@ -61,11 +61,10 @@ def _extract(path: Path, archive: Archive, folder: Path) -> None:
             if member.isdir() or not inner.is_relative_to(archive.folder):
                 continue
             name = str(inner.relative_to(archive.folder))
-            if not any(fnmatch(name, pattern) for pattern in archive.members):
-                continue
-            if not member.isfile():
-                raise ValueError(f"{path} cannot be unpacked: its member {member.name} is not a plain file")
-            tar.extract(member.replace(name=name, deep=False), folder, filter="data")
+            if any(fnmatch(name, pattern) for pattern in archive.members):
+                if not member.isfile():
+                    raise tarfile.TarError(f"its member {member.name} is not a plain file")
+                tar.extract(member.replace(name=name, deep=False), folder, filter="data")
 
 
 def _move_missing(source: Path, target: Path) -> None:
