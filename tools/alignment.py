@@ -6,8 +6,7 @@ import warnings
 
 from mmengine.config import DictAction
 
-from fcn_plugin.apis.alignment import alignment_table, check_stated, geometry_setting, remarks, stated_maps, used_maps
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.utils.config import read_config
 from fcn_plugin.visualization.receptive_fields import check_picture_name, draw_fields, grey_grid, middle_of, read_image
@@ -39,17 +38,16 @@ def main() -> None:
             check_picture_name(args.out)
             image = middle_of(read_image(args.image) if args.image else grey_grid(tuple(args.size)))
         cfg = read_config(args.config, args.cfg_options)
-        model = cfg.get("model") or {}
-        trunk = LinearTrunk(model, cfg.get("default_scope") or "mmseg")
+        trunk = build_trunk(cfg)
         alignments = measure_alignment(trunk, args.index)
-        stated = stated_maps(model, trunk.num_maps)
+        stated = stated_maps(cfg, trunk.num_maps)
         print(f"{trunk.name}:\n{alignment_table(alignments, stated)}")
         for sentence in remarks(alignments, trunk.left_out):
             print(sentence)
         if args.out:
             draw_fields(args.out, trunk, alignments, image)
             print(f"Picture of {image.shape[0]} x {image.shape[1]} pixels: {args.out}")
-        used = used_maps(model, trunk.num_maps)
+        used = list(stated)
         chosen = sorted((a for a in alignments if a.index in used), key=lambda a: used.index(a.index)) or alignments
         check_stated(chosen, stated)
     except (ValueError, OSError) as error:

@@ -5,60 +5,61 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from prettytable import PrettyTable
 
-from ..geometry.backbones import UnknownGeometryError, component_class
-from ..geometry.coord_map import CoordMap
+from ..checks.model import build_without_values, check_model
+from ..geometry import CoordMap, UnknownGeometryError
+from ..geometry.linear_trunk import LinearTrunk, first_line
 from ..geometry.positions import MapAlignment
-from ..models.decode_heads.fcn_skip_head import FCNSkipHead
-from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
+from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, skip_heads
 
 
-def used_maps(model: Mapping, number: int) -> list[int]:
-    """The maps that the skip head of a config uses, fine to coarse; empty for another head.
-
-    Args:
-        model (Mapping): the config's ``model``.
-        number (int): how many maps the trunk returns.
+def build_trunk(cfg: Config) -> LinearTrunk:
+    """The backbone and the neck of a config, without pretrained weights, ready to be measured.
 
     Raises:
-        ValueError: if it uses a map that there is not.
+        ValueError: if there is no backbone, or a part cannot be built.
     """
-    head = model.get("decode_head")
-    head_class = component_class(head["type"]) if isinstance(head, Mapping) else None
-    if not (head_class and issubclass(head_class, FCNSkipHead)):
-        return []
-    indices = FCNSkipHead.used_maps(head["in_channels"], head.get("in_index"))
-    for index in indices:
-        if not -number <= index < number:
-            raise ValueError(f"decode_head uses map {index}, but there are {number}: 0 to {number - 1}")
-    return [index % number for index in indices]
+    model = cfg.get("model") or {}
+    if not model.get("backbone"):
+        raise ValueError("the config has no model.backbone, whose feature maps could be measured")
+    parts = []
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+        for part in (model[name] for name in ("backbone", "neck") if model.get(name)):
+            try:
+                parts.append(build_without_values(part))
+            except Exception as error:  # whatever a component of the toolbox raises
+                raise ValueError(f"{part.get('type')} cannot be built: {first_line(error)}") from error
+    return LinearTrunk(*parts)
 
 
-def stated_maps(model: Mapping, number: int) -> dict[int, CoordMap]:
-    """Where a config says that its feature maps lie, by the index of the map; empty if it says nothing.
-
-    It says it by the ``geometry`` of its skip head; without one, :class:`AlignedEncoderDecoder` derives it.
+def stated_maps(cfg: Config, number: int) -> dict[int, CoordMap]:
+    """Where the skip head of a config takes its feature maps to lie, fine to coarse, by the index of the map.
 
     Args:
-        model (Mapping): the config's ``model``.
+        cfg (Config): of a segmentor.
         number (int): how many maps the trunk returns.
 
+    Returns:
+        dict[int, CoordMap]: empty for another head, and if nothing tells it.
+
     Raises:
-        ValueError: if the geometry does not tell the maps that the head uses.
+        ValueError: if the model cannot be built.
     """
-    indices = used_maps(model, number)
-    geometry = indices and model["decode_head"].get("geometry")
-    if geometry:
-        return dict(zip(indices, FCNSkipHead.maps_of(geometry, indices)))
-    segmentor = component_class(model.get("type", "EncoderDecoder"))
-    if not (indices and segmentor and issubclass(segmentor, AlignedEncoderDecoder)):
+    if not cfg.model.get("decode_head"):
         return {}
     try:
-        trunk = dict(backbone=model["backbone"], neck=model.get("neck"))
-        return dict(zip(indices, FCNSkipHead.maps_of(trunk, indices)))
-    except UnknownGeometryError:
+        model = check_model(cfg)
+    except ValueError as error:
+        if isinstance(error.__cause__, UnknownGeometryError):
+            return {}
+        raise
+    head = skip_heads(model).get("decode_head")
+    if head is None or not (isinstance(model, AlignedEncoderDecoder) or hasattr(model.backbone, "feature_maps")):
         return {}
+    return dict(zip((index % number for index in head.in_index), head.feature_maps))
 
 
 def geometry_setting(alignments: Sequence[MapAlignment]) -> str:

@@ -1,47 +1,79 @@
-"""Checks of a config and its files before anything is built or trained."""
+"""That the model of a config can be built, and its parts fit each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.backbones import TIMMBackbone
+from mmseg.registry import MODELS
+from torch import nn
 
-from ..geometry.backbones import component_class
-from ..geometry.trunk import build_without_values
-from ..models.decode_heads.fcn_skip_head import FCNSkipHead
-from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
-from ..models.segmentors.checks import check_maps, check_positions
+from ..geometry import trunk_maps
+from ..models.decode_heads import FCNSkipHead
+from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
 
 
-def check_model(cfg: Config) -> EncoderDecoder:
-    """Check that the model of a config can be built.
+def check_model(cfg: Config) -> nn.Module:
+    """Check that the model of a config can be built, and that its heads fit the maps of its trunk.
 
     Returns:
-        EncoderDecoder: the model, without the values of its weights where it can be built so.
+        nn.Module: the model, without the values of its weights where it can be built so; nothing is downloaded.
 
     Raises:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
-            return build_without_values(cfg.model)
-    except (ValueError, TypeError, KeyError) as error:
+            model = build_without_values(cfg.model)
+        check_heads(getattr(model, "module", model))  # wrapped for test-time augmentation
+    except (ValueError, TypeError, KeyError, AssertionError) as error:
         reason = str(error.args[0] if error.args else error).split("\n")[0]
         raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
+    return model
 
 
-def check_geometry(cfg: Config) -> None:
-    """Check that the model can be built, and that its heads fit the maps of the trunk in channels and positions.
+def build_without_values(cfg: dict) -> nn.Module:
+    """Build a model to look at: on torch's ``meta`` device, or, if its constructor computes something, on the CPU."""
+    cfg = copy.deepcopy(cfg)
+    for part in (cfg, cfg.get("backbone") or {}, (cfg.get("module") or {}).get("backbone") or {}):
+        kind = part.get("type")
+        if (MODELS.get(kind) if isinstance(kind, str) else kind) is TIMMBackbone:
+            part["pretrained"] = False  # it would be downloaded
+    try:
+        with torch.device("meta"):
+            return MODELS.build(cfg)
+    except (RuntimeError, NotImplementedError):
+        return MODELS.build(cfg)
+
+
+def check_heads(model: nn.Module) -> None:
+    """Check the heads of a built segmentor against its trunk; an :class:`AlignedEncoderDecoder` has done so itself.
 
     Raises:
-        ValueError: naming what a head was told, what the trunk gives, and what to set.
+        ValueError: naming what a head was built for, what the trunk gives, and what to set.
     """
-    built, head = check_model(cfg), cfg.model.get("decode_head")
-    if isinstance(built, AlignedEncoderDecoder) or not isinstance(head, Mapping):
-        return  # it has checked itself, or is a cascade of the toolbox
-    if issubclass(component_class(head["type"]), FCNSkipHead):
-        check_maps(built, adds_positions=False)
-    check_positions(head, cfg.model.backbone, cfg.model.get("neck"))
+    head, backbone = getattr(model, "decode_head", None), getattr(model, "backbone", None)
+    if isinstance(model, AlignedEncoderDecoder) or backbone is None or isinstance(head, nn.ModuleList):
+        return  # the last is a cascade of the toolbox
+    if not isinstance(head, FCNSkipHead):
+        if hasattr(backbone, "feature_maps"):
+            check_stretched(head, trunk_maps(backbone, getattr(model, "neck", None)))
+        return
+    if not hasattr(backbone, "feature_maps"):
+        raise ValueError(
+            f"{type(head).__name__} needs the positions of its maps, which {type(backbone).__name__} does not tell:"
+            " set model.type='AlignedEncoderDecoder'"
+        )
+    maps = trunk_maps(backbone, getattr(model, "neck", None))
+    used = [maps[i] for i in head.in_index if -len(maps) <= i < len(maps)]
+    if (found := tuple(one.coord_map for one in used)) != head.feature_maps:
+        raise ValueError(head.misfit(found))
+    if (channels := [one.channels for one in used]) != list(head.in_channels):
+        raise ValueError(
+            f"{type(head).__name__} was built for maps of {list(head.in_channels)} channels, but the trunk gives"
+            f" {channels}: set model.decode_head.in_channels={channels}"
+        )

@@ -1,4 +1,15 @@
 from .coord_map import IMAGE, CoordMap
-from .skip_steps import UpsampleStep, bilinear_step, skip_steps, upsample_step
+from .feature_map import FeatureMap
+from .skip_steps import UpsampleStep, skip_steps, upsample_step
+from .trunk import UnknownGeometryError, trunk_maps
 
-__all__ = ["IMAGE", "CoordMap", "UpsampleStep", "bilinear_step", "skip_steps", "upsample_step"]
+__all__ = [
+    "IMAGE",
+    "CoordMap",
+    "FeatureMap",
+    "UnknownGeometryError",
+    "UpsampleStep",
+    "skip_steps",
+    "trunk_maps",
+    "upsample_step",
+]

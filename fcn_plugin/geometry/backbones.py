@@ -1,23 +1,38 @@
-"""Where the feature maps of a trunk (backbone and neck) lie in the image, told by its configs.
+"""Where the maps of the toolbox's backbones and necks lie, read from the layers of the built modules.
 
-A component tells it by a classmethod ``coord_maps``, as :class:`FCNVGG` does. For backbones of the toolbox, the
-functions below put it together layer by layer. Where layers are added that lie on different pixels, there is no one
-position. HRNet is taken by the convolutions of each branch alone: what it adds from coarser branches, it takes from
-further up and left, as it interpolates them as if their cells were in the middle of their pixels.
+Where a network adds layers that lie on different pixels, there is no one position. HRNet and FPN are taken by the
+convolutions of each branch or level alone: what they add from coarser ones, they take from further up and left, as they
+interpolate them as if their cells were in the middle of their pixels.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 
-from mmseg.registry import MODELS
+from mmseg.models.backbones import (
+    HRNet,
+    MobileNetV2,
+    ResNet,
+    ResNetV1c,
+    ResNetV1d,
+    ResNeXt,
+    SwinTransformer,
+    UNet,
+)
+from mmseg.models.necks import FPN
+from torch import nn
 
 from .coord_map import IMAGE, CoordMap
 
+#: Layers that move or spread what a cell sees; all others look at one place at a time.
+WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.Unfold)
+
 
 class UnknownGeometryError(ValueError):
-    """Raised where the positions of feature maps do not follow from a config; they can be measured and declared."""
+    """Raised where nothing tells the positions of feature maps; they can be measured and declared."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -26,146 +41,71 @@ class UnknownGeometryError(ValueError):
         )
 
 
-def component_class(name: str | type) -> type | None:
-    """The class that a config's ``type`` means, None if nothing of that name is registered."""
-    return name if isinstance(name, type) else MODELS.get(name)
-
-
-def trunk_maps(backbone: Mapping, neck: Mapping | None = None) -> tuple[CoordMap, ...]:
-    """Where the maps lie that a trunk hands on, in its order.
-
-    Args:
-        backbone (Mapping): its config.
-        neck (Mapping, optional): its config.
+def behind(start: CoordMap, *modules: nn.Module) -> CoordMap:
+    """The map behind the convolutions and poolings inside of some modules, which run in the order of their names.
 
     Raises:
-        UnknownGeometryError: for a type that is not known, or options that give its maps no one position.
-        ValueError: for options by which the backbone returns no maps.
+        UnknownGeometryError: for a window that differs along the axes, or is padded by a rule of its own.
     """
-    cfg = dict(backbone)
-    name = cfg.pop("type")
-    component = component_class(name)
-    if hasattr(component, "coord_maps"):
-        maps = component.coord_maps(**cfg)
-    elif component is not None and (known := BACKBONES.get(_qualified_name(component))):
-        maps = known(**{**_defaults(component), **cfg})
-    else:
-        raise UnknownGeometryError(f"the geometry of {getattr(component, '__name__', name)} is not known")
-    if not neck:
-        return maps
-    cfg = dict(neck)
-    name = cfg.pop("type")
-    component = component_class(name)
-    if not hasattr(component, "coord_maps"):
-        raise UnknownGeometryError(f"the geometry of {getattr(component, '__name__', name)} is not known")
-    return component.coord_maps(maps, **cfg)
+    layers = (layer for module in modules for layer in module.modules() if isinstance(layer, WINDOWS))
+    for layer in layers:
+        settings = [getattr(layer, name, 1) for name in ("kernel_size", "stride", "padding", "dilation")]
+        pairs = [value if isinstance(value, tuple) else (value, value) for value in settings]
+        if any(isinstance(value, str) for value in settings) or any(one != other for one, other in pairs):
+            raise UnknownGeometryError(f"the geometry of {layer} is not known")
+        start = start.conv(*(one for one, _ in pairs), ceil_mode=getattr(layer, "ceil_mode", False))
+    return start
 
 
-def resnet(
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    out_indices: Sequence[int],
-    style: str,
-    deep_stem: bool,
-    avg_down: bool,
-    **_,
-) -> tuple[CoordMap, ...]:
-    """ResNet and ResNeXt: stem, max pooling, and stages whose first block has the stride."""
-    stem = IMAGE.conv(3, 2, 1).conv(3, 1, 1).conv(3, 1, 1) if deep_stem else IMAGE.conv(7, 2, 3)
-    current, stages = stem.conv(3, 2, 1), []
-    for stride, dilation in zip(strides, dilations):
-        first, second = (1, stride) if style == "pytorch" else (stride, 1)
-        branch = current.conv(1, first).conv(3, second, dilation, dilation)
-        shortcut = current.conv(stride, stride) if avg_down else current.conv(1, stride)
-        if shortcut != branch:
-            raise UnknownGeometryError(
-                f"with avg_down=True (ResNetV1d), the averaged shortcuts of a ResNet lie at {shortcut}, its"
-                f" convolutions at {branch}, so its maps have no one position"
-            )
-        current = branch
+def resnet(backbone: ResNet) -> list[CoordMap]:
+    """ResNet, ResNetV1c, ResNetV1d and ResNeXt."""
+    current, stages = behind(IMAGE, backbone.stem if backbone.deep_stem else backbone.conv1, backbone.maxpool), []
+    for name in backbone.res_layers:
+        for block in getattr(backbone, name):
+            names = [name for name in ("conv1", "conv2", "conv3") if hasattr(block, name)]
+            branch = behind(current, *(getattr(block, name) for name in names))
+            shortcut = current if block.downsample is None else behind(current, block.downsample)
+            if shortcut != branch:
+                raise UnknownGeometryError(
+                    f"with avg_down=True (ResNetV1d), the averaged shortcuts of a ResNet lie at {shortcut}, its"
+                    f" convolutions at {branch}, so its maps have no one position"
+                )
+            current = branch
         stages.append(current)
-    return _selected(stages, out_indices)
+    return _selected(stages, backbone.out_indices)
 
 
-def resnet_v1c(**cfg) -> tuple[CoordMap, ...]:
-    """ResNetV1c: ResNet with a deep stem."""
-    return resnet(**{**cfg, "deep_stem": True, "avg_down": False})
-
-
-def resnet_v1d(**cfg) -> tuple[CoordMap, ...]:
-    """ResNetV1d: ResNet with a deep stem and averaged shortcuts."""
-    return resnet(**{**cfg, "deep_stem": True, "avg_down": True})
-
-
-def mobilenet_v2(
-    strides: Sequence[int], dilations: Sequence[int], out_indices: Sequence[int], **_
-) -> tuple[CoordMap, ...]:
-    """MobileNetV2: each layer's first block has its stride and its dilation."""
-    current, layers = IMAGE.conv(3, 2, 1), []
-    for stride, dilation in zip(strides, dilations):
-        current = current.conv(3, stride, dilation, dilation)
-        layers.append(current)
-    return _selected(layers, out_indices)
-
-
-def swin(patch_size: int, strides: Sequence[int], out_indices: Sequence[int], **_) -> tuple[CoordMap, ...]:
-    """Swin Transformer: patch embedding, and merging of 2x2 patches; both pad at the end only."""
-    current = IMAGE.conv(patch_size, strides[0])
-    stages = [current]
-    for stride in strides[1:]:
-        current = current.conv(2, stride)
+def mobilenet_v2(backbone: MobileNetV2) -> list[CoordMap]:
+    """MobileNetV2."""
+    current, stages = behind(IMAGE, backbone.conv1), []
+    for name in backbone.layers:
+        current = behind(current, getattr(backbone, name))
         stages.append(current)
-    return _selected(stages, out_indices)
+    return _selected(stages, backbone.out_indices)
 
 
-def convnext(
-    stem_patch_size: int, out_indices: int | Sequence[int], gap_before_final_norm: bool, **_
-) -> tuple[CoordMap, ...]:
-    """ConvNeXt: a stem of patches, and 2x2 convolutions of stride 2 between four stages."""
-    if gap_before_final_norm:
-        raise ValueError("ConvNeXt returns averages, not maps: set gap_before_final_norm=False in model.backbone")
-    stages = [IMAGE.conv(stem_patch_size, stem_patch_size)]
-    for _stage in range(1, 4):
-        stages.append(stages[-1].conv(2, 2))
-    indices = [out_indices] if isinstance(out_indices, int) else out_indices
-    return _selected(stages, [i % len(stages) for i in indices])
+def swin(backbone: SwinTransformer) -> list[CoordMap]:
+    """Swin Transformer: patch embedding, and merging of patches between the stages; both pad at the end alone."""
+    stages = [_padded_at_the_end(IMAGE, backbone.patch_embed.projection)]
+    for stage in backbone.stages:
+        if stage.downsample is not None:
+            stages.append(_padded_at_the_end(stages[-1], stage.downsample.sampler))
+    return _selected(stages, backbone.out_indices)
 
 
-def mmpretrain_vgg(
-    num_stages: int,
-    num_classes: int,
-    dilations: Sequence[int],
-    out_indices: Sequence[int] | None,
-    with_last_pool: bool,
-    **_,
-) -> tuple[CoordMap, ...]:
-    """VGG of mmpretrain, with or without BatchNorm: same-padded convolutions and a pooling in each stage."""
-    if num_classes > 0:
-        raise ValueError(f"VGG with a classifier of {num_classes} classes returns scores: leave num_classes out")
-    current, stages = IMAGE, []
-    for stage in range(num_stages):
-        current = current.conv(3, 1, dilations[stage], dilations[stage])
-        if stage < num_stages - 1 or with_last_pool:
-            current = current.conv(2, 2)
-        stages.append(current)
-    return _selected(stages, (4,) if out_indices is None else out_indices)
+def hrnet(backbone: HRNet) -> list[CoordMap]:
+    """HRNet: a stem of two strided convolutions, and another convolution for each coarser branch."""
+    branches = [behind(IMAGE, backbone.conv1, backbone.conv2)]
+    for transition in (backbone.transition1, backbone.transition2, backbone.transition3):
+        branches += [behind(branches[-1], layer) for layer in transition[len(branches) :]]
+    return branches if backbone.stage4[-1].multiscale_output else branches[:1]
 
 
-def hrnet(extra: Mapping, multiscale_output: bool, **_) -> tuple[CoordMap, ...]:
-    """HRNet: a stem of two strided convolutions, and another for each coarser branch."""
-    branches = [IMAGE.conv(3, 2, 1).conv(3, 2, 1)]
-    for _branch in range(1, extra["stage4"]["num_branches"]):
-        branches.append(branches[-1].conv(3, 2, 1))
-    return tuple(branches if multiscale_output else branches[:1])
-
-
-def unet(num_stages: int, strides: Sequence[int], downsamples: Sequence[bool], **_) -> tuple[CoordMap, ...]:
+def unet(backbone: UNet) -> list[CoordMap]:
     """UNet: its decoder's maps, coarse to fine, each at the place of the encoder's map that it takes over."""
     current, stages = IMAGE, []
-    for stage in range(num_stages):
-        if stage and strides[stage] == 1 and downsamples[stage - 1]:
-            current = current.conv(2, 2)
-        current = current.conv(3, strides[stage], 1)
+    for stage in backbone.encoder:
+        current = behind(current, stage)
         if stages and current.stride != stages[-1].stride:
             upsampled = current.deconv(4, 2, 1)  # twice as large, as all of its upsampling: the same as interpolation
             if upsampled != stages[-1]:
@@ -174,38 +114,95 @@ def unet(num_stages: int, strides: Sequence[int], downsamples: Sequence[bool], *
                     f" the encoder's at {stages[-1]}, so its maps have no one position"
                 )
         stages.append(current)
-    return tuple(reversed(stages))
+    return stages[::-1]
 
 
-#: Backbones by package and class; a class derived from one of these may differ from it and is not known.
-BACKBONES: dict[str, Callable[..., tuple[CoordMap, ...]]] = {
-    "mmseg.ResNet": resnet,
-    "mmseg.ResNetV1c": resnet_v1c,
-    "mmseg.ResNetV1d": resnet_v1d,
-    "mmseg.ResNeXt": resnet,
-    "mmseg.MobileNetV2": mobilenet_v2,
-    "mmseg.SwinTransformer": swin,
-    "mmseg.HRNet": hrnet,
-    "mmseg.UNet": unet,
-    "mmpretrain.ConvNeXt": convnext,
-    "mmpretrain.VGG": mmpretrain_vgg,
+def convnext(backbone: nn.Module) -> list[CoordMap]:
+    """ConvNeXt of mmpretrain: a stem of patches, and 2x2 convolutions of stride 2 between the stages."""
+    if backbone.gap_before_final_norm:
+        raise ValueError("ConvNeXt returns averages, not maps: set gap_before_final_norm=False in model.backbone")
+    current, stages = IMAGE, []
+    for layer in backbone.downsample_layers:
+        current = behind(current, layer)
+        stages.append(current)
+    return _selected(stages, backbone.out_indices)
+
+
+def vgg(backbone: nn.Module) -> list[CoordMap]:
+    """VGG of mmpretrain, with or without BatchNorm."""
+    if backbone.num_classes > 0:
+        raise ValueError(
+            f"VGG with a classifier of {backbone.num_classes} classes returns scores: leave num_classes out"
+        )
+    layers, current, stages = getattr(backbone, backbone.module_name), IMAGE, []
+    for first, end in backbone.range_sub_modules:
+        current = behind(current, *layers[first:end])
+        stages.append(current)
+    return _selected(stages, backbone.out_indices)
+
+
+def fpn(neck: FPN, maps: Sequence[CoordMap]) -> list[CoordMap]:
+    """FPN: a map for each level that it uses, and further ones behind the last."""
+    levels = [behind(at, conv) for at, conv in zip(maps[neck.start_level :], neck.lateral_convs)]
+    outputs = [behind(at, conv) for at, conv in zip(levels, neck.fpn_convs)]
+    sources = dict(on_input=maps[neck.backbone_end_level - 1], on_lateral=levels[-1])
+    for conv in neck.fpn_convs[len(levels) :]:
+        source = outputs[-1] if len(outputs) > len(levels) else sources.get(neck.add_extra_convs, outputs[-1])
+        outputs.append(behind(source, conv))
+    while len(outputs) < neck.num_outs:
+        outputs.append(outputs[-1].conv(1, 2))  # a pooling of single cells
+    return outputs
+
+
+#: By class; one derived from these may differ from it and is not known.
+BACKBONES: dict[type, Callable[[nn.Module], list[CoordMap]]] = {
+    ResNet: resnet,
+    ResNetV1c: resnet,
+    ResNetV1d: resnet,
+    ResNeXt: resnet,
+    MobileNetV2: mobilenet_v2,
+    SwinTransformer: swin,
+    HRNet: hrnet,
+    UNet: unet,
 }
+NECKS: dict[type, Callable[[nn.Module, Sequence[CoordMap]], list[CoordMap]]] = {FPN: fpn}
 
 
-def _qualified_name(component: type) -> str:
-    return f"{component.__module__.partition('.')[0]}.{component.__name__}"
+def backbone_maps(backbone: nn.Module) -> list[CoordMap] | None:
+    """Where the maps of a backbone of the toolbox or of mmpretrain lie; None for one that is not known.
+
+    Raises:
+        UnknownGeometryError: for settings that give its maps no one position.
+        ValueError: for settings by which it returns no maps.
+    """
+    known = dict(BACKBONES)
+    if "mmpretrain.models" in sys.modules:  # then the backbone may be one of it
+        from mmpretrain.models import VGG, ConvNeXt
+
+        known |= {ConvNeXt: convnext, VGG: vgg}
+    read = known.get(type(backbone))
+    return None if read is None else read(backbone)
 
 
-def _defaults(component: type) -> dict:
-    """Default arguments of a class; where it hands on ``**kwargs``, those of its bases as well."""
-    defaults = {}
-    for base in reversed(component.__mro__):
-        if "__init__" in vars(base):
-            parameters = inspect.signature(base.__init__).parameters.values()
-            defaults.update({p.name: p.default for p in parameters if p.default is not p.empty})
-    return defaults
+def neck_maps(neck: nn.Module, maps: Sequence[CoordMap]) -> list[CoordMap] | None:
+    """Where the maps of a neck lie, given those of its backbone; None for one that is not known."""
+    read = NECKS.get(type(neck))
+    return None if read is None else read(neck, maps)
 
 
-def _selected(maps: Sequence[CoordMap], out_indices: Sequence[int]) -> tuple[CoordMap, ...]:
+def _padded_at_the_end(start: CoordMap, layer: nn.Conv2d | nn.Unfold) -> CoordMap:
+    """Behind a layer with a window for each start inside of its input, which is padded until the last one is full."""
+    kernel, stride = (one if isinstance(one, int) else one[0] for one in (layer.kernel_size, layer.stride))
+    return replace(behind(start, layer), end=start.end + start.stride * (Fraction(kernel - 1, 2) - (stride - 1)))
+
+
+def _selected(maps: Sequence[CoordMap], out_indices: Iterable[int]) -> list[CoordMap]:
     """The maps of ``out_indices``, in the order of the network, as the toolbox's backbones return them."""
-    return tuple(coord_map for i, coord_map in enumerate(maps) if i in out_indices)
+    return [coord_map for i, coord_map in enumerate(maps) if i in tuple(out_indices)]
+
+
+def component_class(name):  # TEMPORARY: goes when checks and apis use built models
+    """The class of a config's type."""
+    from mmseg.registry import MODELS
+
+    return name if isinstance(name, type) else MODELS.get(name)

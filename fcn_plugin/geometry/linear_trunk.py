@@ -1,41 +1,32 @@
-"""The backbone and the neck of any config as a positive, linear copy."""
+"""A built backbone and its neck as a positive, linear copy."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
+import copy
+from itertools import chain
 
 import numpy as np
 import torch
-from mmengine.registry import DefaultScope
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .backbones import component_class
 from .linear_copy import LinearCopy, prepare
 
 
 class LinearTrunk:
-    """The backbone and the neck of a model's config, without pretrained weights, as a positive, linear copy.
+    """A backbone and its neck as a positive, linear copy; they themselves are left as they are.
 
     Args:
-        model (Mapping): the config's ``model``; of its parts, ``backbone`` and ``neck`` are read.
-        scope (str): the registry of the toolbox that the types belong to.
+        backbone (nn.Module): takes images (N, C, H, W); its weights are of no account.
+        neck (nn.Module, optional): takes what the backbone returns.
 
     Attributes:
         name (str): of the network, for messages.
         num_maps (int): how many maps it returns, once they have been computed.
         left_out (set[str]): as in :class:`LinearCopy`, once they have been computed.
-
-    Raises:
-        ValueError: if there is no backbone, or a part cannot be built.
     """
 
-    def __init__(self, model: Mapping, scope: str = "mmseg") -> None:
-        if not model.get("backbone"):
-            raise ValueError("the config has no model.backbone, whose feature maps could be measured")
-        with DefaultScope.overwrite_default_scope(scope):
-            self.parts = [prepare(build(model[part])) for part in ("backbone", "neck") if model.get(part)]
+    def __init__(self, backbone: nn.Module, neck: nn.Module | None = None) -> None:
+        self.parts = [prepare(_with_values(part)) for part in (backbone, neck) if part is not None]
         self.name = " and ".join(type(part).__name__ for part in self.parts)
         self.num_maps = 0
         self.left_out: set[str] = set()
@@ -90,20 +81,13 @@ class LinearTrunk:
             return weights / weights.sum()
 
 
-def build(cfg: Mapping) -> nn.Module:
-    """Build a part of a model, without downloading anything.
-
-    Raises:
-        ValueError: if it cannot be built.
-    """
-    cfg = dict(cfg)
-    try:
-        component = component_class(cfg["type"])
-        if component and "pretrained" in inspect.signature(component).parameters:
-            cfg["pretrained"] = None  # timm's models are downloaded when built
-        return MODELS.build(cfg)
-    except Exception as error:  # whatever a component of the toolbox raises
-        raise ValueError(f"{cfg.get('type')} cannot be built: {first_line(error)}") from error
+def _with_values(module: nn.Module) -> nn.Module:
+    """A copy that shares its parameters, which :func:`prepare` replaces; buffers without values become zeros."""
+    shared = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
+    for buffer in module.buffers():
+        if buffer.device.type == "meta":
+            shared[id(buffer)] = torch.zeros_like(buffer, device="cpu")
+    return copy.deepcopy(module, shared)
 
 
 def first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ class UpsampleStep:
     """One transposed convolution and the crops that align its output with a target map.
 
     Attributes:
-        factor: upsampling factor, the stride of the transposed convolution.
+        factor: upsampling factor, the stride of the transposed convolution; 1 for maps of the same stride.
         kernel: its kernel size, ``2 * factor`` or ``2 * factor - 1``, whichever makes the crop an integer.
         crop_upsampled: cells to drop at the start of the upsampled map.
         crop_target: cells to drop at the start of the target map (a skip; never the image).
@@ -26,31 +26,28 @@ class UpsampleStep:
     crop_target: int
     result: CoordMap
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the maps lie on the same grid already, so that there is nothing to compute."""
+        return self.kernel == 1
+
 
 def upsample_step(source: CoordMap, target: CoordMap) -> UpsampleStep:
     """Find kernel and crops to bring ``source`` onto the grid of ``target``.
+
+    For maps of the same stride, the factor is 1 and the kernel 1, which changes nothing, or 2, the mean of neighbours
+    half a cell away on either side.
 
     Raises:
         ValueError: if the strides are not an integer factor apart, or no bilinear kernel aligns the grids.
     """
     factor = source.stride / target.stride
-    if factor.denominator != 1 or factor < 2:
+    if factor.denominator != 1:
         raise ValueError(
-            f"cannot upsample a map {source} onto {target}: their strides must be an integer factor of 2 or more apart;"
-            " list the feature maps from fine to coarse"
+            f"cannot upsample a map {source} onto {target}: their strides must be an integer factor apart; list the"
+            " feature maps from fine to coarse"
         )
-    return bilinear_step(source, target)
-
-
-def bilinear_step(source: CoordMap, target: CoordMap) -> UpsampleStep:
-    """As :func:`upsample_step`, also for maps of the same stride: factor 1.
-
-    The kernel is then 1, which changes nothing, or 2, the mean of neighbours half a cell away on either side.
-
-    Raises:
-        ValueError: if no bilinear kernel aligns the grids.
-    """
-    factor = int(source.stride / target.stride)
+    factor = int(factor)
     for kernel in (2 * factor, 2 * factor - 1):
         upsampled = source.deconv(kernel, factor)
         before = upsampled.cells_before(target)

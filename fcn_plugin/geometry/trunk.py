@@ -1,97 +1,111 @@
-"""What a trunk (backbone and neck) hands on: channels and strides of its maps, found without computing anything."""
+"""What a trunk, a built backbone with its neck, hands on: channels and positions of its maps."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import chain
 
 import torch
-from mmseg.registry import MODELS
+from mmseg.models.backbones import TIMMBackbone
 from torch import Tensor, nn
 
-from ..structures.image_features import ImageFeatures
+from .backbones import UnknownGeometryError, backbone_maps, neck_maps
+from .coord_map import CoordMap
+from .feature_map import FeatureMap
+from .linear_trunk import LinearTrunk
+from .measurement import measure_alignment
 
-#: Height and width of the image of a dry run, in multiples of a number that all strides divide. What a map is wider
-#: than high is free of padding and rounding.
-HEIGHT, WIDTH, UNIT = 8, 16, 64
-
-
-@dataclass(frozen=True)
-class TrunkMap:
-    """One map of a trunk.
-
-    Attributes:
-        channels: their number.
-        stride: distance between neighbouring cells, in pixels; None if the map does not grow with the image.
-    """
-
-    channels: int
-    stride: Fraction | None
-
-    def __str__(self) -> str:
-        stride = "no stride" if self.stride is None else f"stride {float(self.stride):g}"
-        return f"{self.channels} channels at {stride}"
+#: Height and width of the image of a dry run, in pixels. What a map is wider than high is free of padding and rounding.
+HEIGHT, WIDTH = 512, 1024
 
 
-@dataclass(frozen=True)
-class TrunkOutput:
-    """What a trunk hands on.
+def trunk_maps(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[FeatureMap, ...]:
+    """The maps of a trunk, in its order.
 
-    Attributes:
-        maps: the maps, in its order.
-        knows_positions: whether they come as :class:`ImageFeatures`.
-    """
-
-    maps: tuple[TrunkMap, ...]
-    knows_positions: bool
-
-
-def build_without_values(cfg: Mapping) -> nn.Module:
-    """Build a model to look at: on torch's ``meta`` device, or, if its constructor computes something, on the CPU."""
-    try:
-        with torch.device("meta"):
-            return MODELS.build(cfg)
-    except (RuntimeError, NotImplementedError):
-        return MODELS.build(cfg)
-
-
-def dry_run(backbone: nn.Module, neck: nn.Module | None = None, strides: Sequence[Fraction] = ()) -> TrunkOutput | None:
-    """Run a copy of a trunk whose tensors have no values (torch's ``meta`` device); the trunk itself is left as it is.
-
-    It takes as long as Python needs to go through the layers, tenths of a second at most.
+    Backbones and necks of this package have recorded them. Of others, channels and strides are those of a dry run, and
+    positions are read from the layers of those that are known (:mod:`.backbones`). Networks of timm are measured: they
+    are too many to read their layers.
 
     Args:
         backbone (nn.Module): takes images (N, C, H, W).
         neck (nn.Module, optional): takes what the backbone returns.
-        strides (Sequence[Fraction]): those that its maps are said to have.
 
     Returns:
-        TrunkOutput, optional: None if the backbone or the neck cannot run without values.
+        tuple[FeatureMap, ...]: without ``coord_map`` for a trunk that is not known; empty if it cannot run dry, too.
+
+    Raises:
+        UnknownGeometryError: for settings of a known backbone that give its maps no one position.
+        ValueError: for a backbone that returns no maps, or a neck that does not take them.
+    """
+    if hasattr(backbone, "feature_maps"):
+        maps = backbone.feature_maps
+    elif isinstance(backbone, TIMMBackbone):
+        maps = _measured(backbone)
+    else:
+        maps = _located(dry_run(backbone) or (), backbone_maps(backbone))
+    if neck is None or not maps:
+        return maps
+    if hasattr(neck, "feature_maps_behind"):
+        return neck.feature_maps_behind(maps)
+    known = all(one.coord_map for one in maps)
+    return _located(dry_run(backbone, neck) or (), neck_maps(neck, [one.coord_map for one in maps]) if known else None)
+
+
+def _located(maps: Sequence[FeatureMap], coord_maps: Sequence[CoordMap] | None) -> tuple[FeatureMap, ...]:
+    if coord_maps is None:
+        return tuple(maps)
+    return tuple(FeatureMap(one.channels, at) for one, at in zip(maps, coord_maps))
+
+
+def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
+    measured = measure_alignment(LinearTrunk(backbone))
+    for one in measured:
+        if one.problem:
+            raise UnknownGeometryError(
+                f"map {one.index} of {type(backbone).__name__} has no one position: {one.problem}"
+            )
+    coarsest = int(max(one.coord_map.stride for one in measured))
+    maps = []
+    for one in measured:
+        at, whole_cells = one.coord_map, bool(one.note)
+        lengths = [HEIGHT, *([] if whole_cells else [HEIGHT + coarsest - 1])]
+        widths = [
+            _run_without_values(backbone, _image(backbone, (64, length)))[one.index].shape[3] for length in lengths
+        ]
+        end = min(at.pixel(cells - 1) - (length - 1) for cells, length in zip(widths, lengths))
+        maps.append(FeatureMap(one.channels, CoordMap(at.stride, at.offset, max(one.field), end), None, whole_cells))
+    return tuple(maps)
+
+
+def dry_run(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[FeatureMap, ...] | None:
+    """Run a copy of a trunk whose tensors have no values (torch's ``meta`` device); the trunk itself is left as it is.
+
+    It takes as long as Python needs to go through the layers, tenths of a second at most.
+
+    Returns:
+        tuple[FeatureMap, ...], optional: channels and strides; None if the backbone or the neck cannot run without
+        values.
 
     Raises:
         ValueError: if the neck does not take the backbone's maps.
     """
-    unit = math.lcm(UNIT, *(stride.numerator for stride in strides))
-    size = (HEIGHT * unit, WIDTH * unit)
     try:
-        features = _run_without_values(backbone, _image(backbone, size))
-        output = _output(features, size)
+        features = _run_without_values(backbone, _image(backbone, (HEIGHT, WIDTH)))
+        maps = _seen(features)
     except Exception:  # of any kind: it may use values, or not take images of this size
         return None
     if neck is None:
-        return output
+        return maps
     try:
-        return _output(_run_without_values(neck, features), size)
+        return _seen(_run_without_values(neck, features))
     except (RuntimeError, AssertionError) as error:
         if "meta" in str(error):
             return None
         raise ValueError(
-            f"{type(neck).__name__} does not take the maps of {type(backbone).__name__}"
-            f" ({'; '.join(map(str, output.maps))}): set model.neck to fit ({str(error).splitlines()[0]})"
+            f"{type(neck).__name__} does not take the maps of {type(backbone).__name__} ({'; '.join(map(str, maps))}):"
+            f" set model.neck to fit ({(str(error) or type(error).__name__).splitlines()[0]})"
         ) from error
 
 
@@ -118,9 +132,12 @@ def _run_without_values(module: nn.Module, inputs: Tensor | Sequence[Tensor]) ->
         return clone(inputs)
 
 
-def _output(features: Tensor | Sequence[Tensor], size: tuple[int, int]) -> TrunkOutput:
+def _seen(features: Tensor | Sequence[Tensor]) -> tuple[FeatureMap, ...]:
     maps = []
     for one in [features] if isinstance(features, Tensor) else features:
         more = one.shape[-1] - one.shape[-2] if one.ndim == 4 else 0
-        maps.append(TrunkMap(one.shape[1], Fraction(size[1] - size[0], more) if more > 0 else None))
-    return TrunkOutput(tuple(maps), isinstance(features, ImageFeatures))
+        maps.append(FeatureMap(one.shape[1], stride=Fraction(WIDTH - HEIGHT, more) if more > 0 else None))
+    return tuple(maps)
+
+
+__all__ = ["UnknownGeometryError", "dry_run", "takes_size", "trunk_maps"]

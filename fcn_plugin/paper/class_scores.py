@@ -154,12 +154,8 @@ def _model_config(weights: Mapping[str, Tensor], preprocessing: Mapping, config:
     model.neck.update(in_channels=fc6.shape[1], channels=len(fc6), fc6_kernel=fc6.shape[2], init_cfg=None)
     model.data_preprocessor.update(preprocessing)
     model["_scope_"] = "mmseg"  # where its components are registered
-    model.decode_head = dict(
-        type="FCN32sHead",
-        in_channels=[fc8.shape[1]],
-        num_classes=len(fc8),
-        geometry=dict(backbone=model.backbone, neck=model.neck),
-    )
+    model.type = "AlignedEncoderDecoder"
+    model.decode_head = dict(type="FCN32sHead", num_classes=len(fc8))
     return model
 
 

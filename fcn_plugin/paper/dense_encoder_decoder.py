@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..geometry.coord_map import IMAGE, CoordMap
-from ..geometry.skip_steps import bilinear_step
+from ..geometry.skip_steps import upsample_step
 from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..models.layers import BilinearUpsample
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
@@ -122,7 +122,7 @@ def upsample_to_image(scores: Tensor, coord_map: CoordMap, size: tuple[int, int]
     Raises:
         ValueError: if the scores do not reach the borders of the image.
     """
-    step = bilinear_step(coord_map, IMAGE)
+    step = upsample_step(coord_map, IMAGE)
     if step.kernel > 1:
         scores = BilinearUpsample(scores.shape[1], step.kernel, step.factor).to(scores)(scores)
     start, (height, width) = step.crop_upsampled, size

@@ -17,8 +17,8 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..geometry.backbones import component_class
 from ..geometry.coord_map import IMAGE, CoordMap
+from ..models.backbones.padded_backbone import PaddedBackbone
 from .a_trous import dense_form, layers_in_order
 from .dense_encoder_decoder import score, score_map
 from .peak_memory import PeakMemory
@@ -32,8 +32,8 @@ class PatchClassifier:
     not touch.
 
     Args:
-        model (EncoderDecoder): an FCN-32s whose head knows its trunk by ``geometry=dict(backbone=..., neck=...)``; it
-            is switched to eval mode.
+        model (EncoderDecoder): an FCN-32s whose head knows its trunk, as in an :class:`AlignedEncoderDecoder`; it is
+            switched to eval mode.
 
     Attributes:
         size (int): side of a patch, in pixels.
@@ -47,7 +47,7 @@ class PatchClassifier:
         self.model = model.eval()
         coord_map = score_map(model)
         if coord_map.size <= coord_map.stride:
-            raise ValueError("the receptive field is not known: give decode_head.geometry the configs of the trunk")
+            raise ValueError("the receptive field is not known: build the network as an AlignedEncoderDecoder")
         self.size, self.stride = int(coord_map.size), int(coord_map.stride)
         weight = next(model.backbone.parameters())
         self.layers = layers_in_order(model, weight.new_zeros(1, weight.shape[1], self.size, self.size))
@@ -219,21 +219,16 @@ def build_network(model: Mapping, width: float | None = None, seed: int = 0) -> 
     backbone["init_cfg"] = None
     if width is not None:
         backbone["width"] = width
-    if not hasattr(component_class(backbone["type"]), "coord_maps"):
-        raise ValueError(f"patches can be classified with FCNVGG, CaffeNet and GoogLeNet, got {backbone['type']}")
     with torch.device("meta"):
-        channels = MODELS.build(backbone).out_channels[-1]
+        built = MODELS.build(backbone)
+    if not isinstance(built, PaddedBackbone):
+        raise ValueError(f"patches can be classified with FCNVGG, CaffeNet and GoogLeNet, got {backbone['type']}")
     if neck:
-        neck.update(in_channels=channels, init_cfg=None)
+        neck.update(in_channels=built.feature_maps[-1].channels, init_cfg=None)
         if width is not None:
             neck["channels"] = max(1, round(neck["channels"] * width))
-        channels = neck["channels"]
-    model["decode_head"] = dict(
-        type="FCN32sHead",
-        in_channels=[channels],
-        num_classes=model["decode_head"]["num_classes"],
-        geometry=dict(backbone=backbone, neck=neck),
-    )
+    model["type"] = "AlignedEncoderDecoder"
+    model["decode_head"] = dict(type="FCN32sHead", num_classes=model["decode_head"]["num_classes"])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = MODELS.build(model).eval()

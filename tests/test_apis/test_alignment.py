@@ -1,12 +1,12 @@
 import pytest
+from mmengine.config import Config
 
-from fcn_plugin.apis.alignment import alignment_table, check_stated, geometry_setting, remarks, stated_maps, used_maps
+from fcn_plugin.apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
 from fcn_plugin.geometry.coord_map import CoordMap
 from fcn_plugin.geometry.positions import AxisAlignment, Field, Line, MapAlignment
 
 VGG = dict(type="FCNVGG", width=0.02, padding=1)
-NECK = dict(type="FCConvNeck", fc6_padding="same")
-TOLD = [dict(stride=8, offset=0), dict(stride=16, offset=3.5)]
+NECK = dict(type="FCConvNeck", in_channels=10, channels=8, fc6_padding="same")
 
 
 def aligned(index, stride, offset, longer=None):
@@ -16,40 +16,53 @@ def aligned(index, stride, offset, longer=None):
     return MapAlignment(index, 10 + index, axis, axis)
 
 
-def head(**options):
-    return dict(type="FCN16sHead", in_channels=[2, 4], num_classes=2, **options)
-
-
-def test_used_maps():
-    assert used_maps(dict(decode_head=head()), 3) == [1, 2]
-    assert used_maps(dict(decode_head=head(in_index=[0, -1])), 4) == [0, 3]
-    for other in (dict(type="FCNHead", in_channels=4), [head(), head()], None, dict(type="NoSuchHead")):
-        assert used_maps(dict(decode_head=other), 3) == []
-    for in_index in ([0, 3], [-4, 0]):
-        with pytest.raises(ValueError, match=rf"decode_head uses map {in_index[0] or 3}, but there are 3: 0 to 2"):
-            used_maps(dict(decode_head=head(in_index=in_index)), 3)
+def config(**model):
+    head = dict(type="FCN16sHead", num_classes=2)
+    return Config(dict(model={"type": "AlignedEncoderDecoder", "decode_head": head, **model}))
 
 
 def test_positions_that_a_head_lists():
-    stated = stated_maps(dict(backbone=VGG, decode_head=head(geometry=TOLD, in_index=[2, -1])), 4)
-    assert stated == {2: CoordMap(8, 0), 3: CoordMap(16, 3.5)}
-    with pytest.raises(ValueError, match="geometry lists 1 map"):
-        stated_maps(dict(decode_head=head(geometry=TOLD[:1])), 3)
+    """Of a backbone that nothing is known of."""
+    mit = dict(type="MixVisionTransformer", embed_dims=4, num_layers=[1, 1, 1, 1], num_heads=[1, 1, 1, 1])
+    cfg = config(backbone=mit)
+    assert stated_maps(cfg, 4) == {}
+    listed = [dict(stride=16, offset=0), dict(stride=32, offset=8)]
+    cfg.model.decode_head = dict(type="FCN16sHead", num_classes=2, geometry=listed, in_index=[2, -1])
+    assert stated_maps(cfg, 4) == {2: CoordMap(16, 0), 3: CoordMap(32, 8)}
+    cfg.model.decode_head.geometry.pop()
+    with pytest.raises(ValueError, match="fuses 2 feature map.*geometry="):
+        stated_maps(cfg, 4)
 
 
 def test_positions_that_a_head_has_of_its_trunk():
-    """The settings that the head has count, not those of the trunk."""
-    geometry = dict(backbone=dict(VGG, padding=0), neck=NECK)
-    stated = stated_maps(dict(backbone=VGG, neck=NECK, decode_head=head(geometry=geometry)), 3)
-    assert stated == {1: CoordMap(16, 8.5), 2: CoordMap(32, 16.5)}
+    cfg = config(backbone=VGG, neck=NECK)
+    assert stated_maps(cfg, 3) == {1: CoordMap(16, 7.5), 2: CoordMap(32, 15.5)}
+    assert stated_maps(config(backbone=dict(type="ResNetV1d", depth=50)), 4) == {}
+    other = dict(type="FCNHead", in_channels=4, channels=2, num_classes=2)
+    assert stated_maps(config(backbone=VGG, neck=NECK, decode_head=other), 3) == {}
 
 
-def test_positions_that_a_segmentor_derives():
-    model = dict(type="AlignedEncoderDecoder", backbone=VGG, neck=NECK, decode_head=head())
-    assert stated_maps(model, 3) == {1: CoordMap(16, 7.5), 2: CoordMap(32, 15.5)}
-    assert stated_maps(dict(model, type="EncoderDecoder"), 3) == {}
-    assert stated_maps(dict(model, backbone=dict(type="ResNetV1d", depth=50)), 3) == {}
-    assert stated_maps(dict(model, decode_head=dict(type="FCNHead")), 3) == {}
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (dict(), "the config has no model.backbone"),
+        (dict(backbone=dict(type="Missing")), "Missing cannot be built: .*Missing is not in the"),
+        (dict(backbone=dict(depth=50)), "None cannot be built: "),
+        (dict(backbone=dict(type="FCNVGG", depth=18)), "FCNVGG cannot be built: .*depths .*, got 18"),
+        (dict(backbone=VGG, neck=dict(type="FCConvNeck", fc6_padding=-1)), "FCConvNeck cannot be built: .*fc6_padding"),
+    ],
+)
+def test_networks_that_cannot_be_built(model, message):
+    with pytest.raises(ValueError, match=message):
+        build_trunk(Config(dict(model=model)))
+
+
+def test_nothing_is_downloaded():
+    """Neither by ``init_cfg`` nor by timm, whose networks load their weights when they are built."""
+    missing = dict(type="Pretrained", checkpoint="missing.pth")
+    assert len(build_trunk(Config(dict(model=dict(backbone=dict(VGG, init_cfg=missing))))).parts) == 1
+    timm = dict(type="TIMMBackbone", model_name="resnet18")
+    assert build_trunk(Config(dict(model=dict(backbone=timm)))).name == "TIMMBackbone"
 
 
 def test_setting_is_exact():

@@ -6,8 +6,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from testing.narrow_trunks import BACKBONES, build_linear, ramp
 
-from fcn_plugin.geometry.backbones import UnknownGeometryError, trunk_maps
-from fcn_plugin.geometry.coord_map import CoordMap
+from fcn_plugin.geometry import CoordMap, UnknownGeometryError, trunk_maps
 from fcn_plugin.models.backbones import FCNVGG
 
 #: Options of known backbones that may move their maps.
@@ -45,9 +44,10 @@ def scope():
     init_default_scope("mmseg")
 
 
-def skip_without(cfg):
-    if str(cfg["type"]).startswith("mmpretrain."):
-        pytest.importorskip("mmpretrain")
+def positions(backbone, neck=None):
+    """Where the maps of a trunk lie that is built from configs."""
+    maps = trunk_maps(MODELS.build(backbone), neck and MODELS.build(neck))
+    return tuple(one.coord_map for one in maps)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -55,8 +55,7 @@ def skip_without(cfg):
 def test_cells_see_the_pixels_that_they_are_derived_to_lie_on(name):
     """A linear copy of the backbone averages the pixels' own coordinates in each cell, along both axes."""
     cfg = CASES[name]
-    skip_without(cfg)
-    derived = trunk_maps(cfg)
+    derived = positions(cfg)
     backbone = build_linear(cfg)
     height, length = (32, 384) if name.startswith("vgg") else (64, 2048)
     for turned in (False, True):
@@ -75,68 +74,125 @@ def test_cells_see_the_pixels_that_they_are_derived_to_lie_on(name):
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", CASES)
+@torch.no_grad()
+def test_last_cells_of_all_sizes(name):
+    """The last cell lies where the map's ``end`` says in the worst size of the image, and never further inside."""
+    cfg = CASES[name]
+    backbone = MODELS.build(cfg)
+    backbone.eval()  # of some, it returns nothing
+    maps = trunk_maps(backbone)
+    coarsest = int(max(one.stride for one in maps))
+    found = [[] for _ in maps]
+    for length in range(4 * coarsest, 5 * coarsest):
+        try:
+            features = backbone(torch.zeros(1, 3, 2 * coarsest, length))
+        except AssertionError:  # UNet takes whole cells alone
+            continue
+        for ends, feature, one in zip(found, [features] if torch.is_tensor(features) else features, maps):
+            ends.append(one.coord_map.pixel(feature.shape[3] - 1) - (length - 1))
+    for ends, one in zip(found, maps):
+        assert min(ends) == one.coord_map.end or (name.startswith("unet") and min(ends) >= one.coord_map.end)
+
+
 def test_resnet50_by_hand():
     """7x7 with padding 3, 3x3 with padding 1: every kernel is centred on the first pixel of its stride."""
     expected = tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
-    for name in ("ResNet", "ResNetV1c"):
-        assert trunk_maps(dict(type=name, depth=50)) == expected
-    assert trunk_maps(dict(type=f"mmseg.{name}", depth=50)) == expected
+    for name in ("ResNet", "ResNetV1c", "mmseg.ResNet"):
+        assert positions(dict(type=name, depth=50)) == expected
+    maps = trunk_maps(MODELS.build(dict(type="ResNet", depth=50, style="caffe")))
+    assert [one.channels for one in maps] == [256, 512, 1024, 2048]
+    assert [one.coord_map.size for one in maps] == [35, 99, 291, 483]  # receptive fields, as published
+    assert [one.coord_map.end for one in maps] == [-3, -7, -15, -31] and all(one.coord_map.ends_inside for one in maps)
 
 
 def test_mobilenet_v2_by_hand():
     expected = tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
-    assert trunk_maps(dict(type="MobileNetV2")) == expected
-    sixteen = trunk_maps(dict(type="MobileNetV2", out_indices=(3, 4)))
-    assert sixteen == (CoordMap(16, 0), CoordMap(16, 0))
+    assert positions(dict(type="MobileNetV2")) == expected
+    assert positions(dict(type="MobileNetV2", out_indices=(3, 4))) == (CoordMap(16, 0), CoordMap(16, 0))
 
 
 def test_swin_by_hand():
-    """A patch of s pixels is centred on their middle, (s - 1) / 2."""
-    assert trunk_maps(dict(type="SwinTransformer")) == tuple(CoordMap(s, Fraction(s - 1, 2)) for s in (4, 8, 16, 32))
+    """A patch of s pixels is centred on their middle, (s - 1) / 2; it is padded until it is full."""
+    found = positions(dict(type="SwinTransformer"))
+    assert found == tuple(CoordMap(s, Fraction(s - 1, 2)) for s in (4, 8, 16, 32))
+    assert not any(one.ends_inside for one in found)
 
 
-def test_classes_that_tell_it_themselves():
-    vgg, neck = dict(type=FCNVGG, padding=7), dict(type="FCConvNeck", fc6_kernel=3)
-    maps = trunk_maps(vgg, neck)
-    assert maps[:2] == FCNVGG.coord_maps(padding=7)[:2]
-    assert maps[2] == FCNVGG.coord_maps(padding=7)[2].conv(3)
-    assert trunk_maps(dict(type="ResNet", depth=50), neck)[-1] == CoordMap(32, 32)
+def test_own_backbone_with_own_neck():
+    maps = positions(dict(type=FCNVGG, padding=7), dict(type="FCConvNeck", fc6_kernel=3))
+    plain = positions(dict(type=FCNVGG, padding=7))
+    assert maps == (*plain[:2], plain[2].conv(3))
+    assert positions(dict(type="ResNet", depth=50), dict(type="FCConvNeck", in_channels=2048))[-1] == CoordMap(32, 96)
+
+
+FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=5)
 
 
 @pytest.mark.parametrize(
-    "backbone, neck, message",
+    "settings, strides",
     [
-        (dict(type="MixVisionTransformer"), None, "the geometry of MixVisionTransformer is not known"),
-        (dict(type="NoNet"), None, "the geometry of NoNet is not known"),
-        (dict(type="ResNet", depth=50), dict(type="FPN"), "the geometry of FPN is not known"),
+        (dict(num_outs=4), [4, 8, 16, 32]),
+        (dict(num_outs=5), [4, 8, 16, 32, 64]),
+        (dict(num_outs=2, start_level=1, end_level=3), [8, 16]),
+        (dict(num_outs=6, add_extra_convs="on_input"), [4, 8, 16, 32, 64, 128]),
+        (dict(num_outs=5, add_extra_convs="on_lateral", start_level=1), [8, 16, 32, 64, 128]),
+    ],
+)
+def test_fpn(settings, strides):
+    """Each level lies where the backbone's map does; convolutions and poolings make further ones."""
+    backbone, neck = MODELS.build(BACKBONES["resnet18-v1c"]), MODELS.build(FPN | settings)
+    maps = trunk_maps(backbone, neck)
+    assert [(one.channels, one.coord_map) for one in maps] == [(5, CoordMap(stride, 0)) for stride in strides]
+    features = neck(backbone(torch.zeros(1, 3, 256, 256)))
+    assert [256 // feature.shape[2] for feature in features] == strides
+
+
+@pytest.mark.parametrize(
+    "name, offsets, end, whole_cells",
+    [("resnet18", [0, 0, 0, 0, 0], -31, False), ("tf_efficientnet_lite0", [1, 3, 7, 15, 31], 0, True)],
+)
+def test_networks_of_timm_are_measured(name, offsets, end, whole_cells):
+    """TensorFlow's networks pad by the size of the image, at the end more than at the start."""
+    maps = trunk_maps(MODELS.build(dict(type="TIMMBackbone", model_name=name, pretrained=False)))
+    assert [one.coord_map for one in maps] == [CoordMap(2 << i, offset) for i, offset in enumerate(offsets)]
+    assert maps[-1].coord_map.end == end and maps[-1].whole_cells is whole_cells
+
+
+@pytest.mark.parametrize(
+    "backbone, message",
+    [
         (
             dict(type="UNet", strides=(1, 2, 1, 1, 1)),
-            None,
             r"adds upsampled maps that lie at \(stride 1, offset -0.5\) to the encoder's at \(stride 1, offset 0\)",
         ),
         (
             dict(type="ResNetV1d", depth=50),
-            None,
             r"averaged shortcuts of a ResNet lie at \(stride 8, offset 2\), its convolutions at \(stride 8, offset 0\)",
         ),
     ],
 )
-def test_positions_that_are_not_known(backbone, neck, message):
+def test_maps_without_one_position(backbone, message):
     with pytest.raises(UnknownGeometryError, match=message + r".*geometry=\[dict\(stride=.*tools/alignment.py"):
-        trunk_maps(backbone, neck)
+        positions(backbone)
 
 
-def test_a_derived_class_is_not_known():
+def test_what_is_not_known_has_channels_and_strides_alone():
     class OtherStem(MODELS.get("ResNet")):
-        pass
+        """It may differ from its base."""
 
-    with pytest.raises(UnknownGeometryError, match="OtherStem is not known"):
-        trunk_maps(dict(type=OtherStem, depth=50))
+    mit = dict(type="MixVisionTransformer", embed_dims=4, num_layers=[1, 1, 1, 1], num_heads=[1, 2, 3, 4])
+    for backbone in (dict(BACKBONES["resnet18-v1c"], type=OtherStem), mit):
+        maps = trunk_maps(MODELS.build(backbone))
+        assert [(one.coord_map, one.stride) for one in maps] == [(None, stride) for stride in (4, 8, 16, 32)]
+    assert [one.channels for one in maps] == [4, 8, 12, 16]
+    neck = dict(type="MultiLevelNeck", in_channels=[4, 8, 16, 32], out_channels=5)
+    maps = trunk_maps(MODELS.build(BACKBONES["resnet18-v1c"]), MODELS.build(neck))
+    assert [one.coord_map for one in maps] == [None] * 4 and {one.channels for one in maps} == {5}
 
 
 def test_backbones_that_return_no_maps():
-    pytest.importorskip("mmpretrain")
     with pytest.raises(ValueError, match="set gap_before_final_norm=False"):
-        trunk_maps(dict(type="mmpretrain.ConvNeXt"))
+        positions(dict(type="mmpretrain.ConvNeXt"))
     with pytest.raises(ValueError, match="a classifier of 10 classes.*leave num_classes out"):
-        trunk_maps(dict(type="mmpretrain.VGG", depth=11, num_classes=10))
+        positions(dict(type="mmpretrain.VGG", depth=11, num_classes=10))

@@ -2,18 +2,18 @@ from fractions import Fraction
 
 import pytest
 
-from fcn_plugin.geometry.coord_map import IMAGE, CoordMap
-from fcn_plugin.geometry.skip_steps import bilinear_step, skip_steps, upsample_step
+from fcn_plugin.geometry import IMAGE, CoordMap, skip_steps, trunk_maps, upsample_step
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
 
-def trunk_maps(padding=100, **neck):
-    return FCConvNeck.coord_maps(FCNVGG.coord_maps(padding=padding), **neck)
+def maps_of_vgg(padding=100, **neck):
+    maps = trunk_maps(FCNVGG(width=0.05, padding=padding), FCConvNeck(26, 2, **neck))
+    return tuple(one.coord_map for one in maps)
 
 
 def test_maps_of_the_reference_trunk():
-    pool3, pool4, fc7 = trunk_maps()
+    pool3, pool4, fc7 = maps_of_vgg()
     assert (pool3.stride, pool3.offset) == (8, Fraction(-191, 2))
     assert (pool4.stride, pool4.offset) == (16, Fraction(-183, 2))
     assert (fc7.stride, fc7.offset) == (32, Fraction(25, 2))
@@ -25,7 +25,7 @@ def test_maps_of_the_reference_trunk():
     ids=["FCN-32s", "FCN-16s", "FCN-8s"],
 )
 def test_crops_equal_the_reference(used, skip_crops, image_crop, kernels):
-    steps = skip_steps(trunk_maps()[-used:])
+    steps = skip_steps(maps_of_vgg()[-used:])
     assert [step.crop_target for step in steps] == [*skip_crops, 0]
     assert [step.crop_upsampled for step in steps] == [0] * len(skip_crops) + [image_crop]
     assert [step.kernel for step in steps] == kernels
@@ -39,7 +39,7 @@ def test_conv_and_deconv_are_inverse():
 
 
 def test_small_padding_crops_the_upsampled_map():
-    steps = skip_steps(trunk_maps(padding=1, fc6_padding="same"))
+    steps = skip_steps(maps_of_vgg(padding=1, fc6_padding="same"))
     assert [(step.crop_upsampled, step.crop_target) for step in steps] == [(1, 0), (1, 0), (4, 0)]
 
 
@@ -47,10 +47,10 @@ def test_small_padding_crops_the_upsampled_map():
 def test_least_padding_of_a_valid_fc6(padding, reaches):
     # 19 pixels are cropped at padding 100, so 81 is the least that reaches the image
     if reaches:
-        assert skip_steps(trunk_maps(padding)[-1:])[-1].crop_upsampled == 0
+        assert skip_steps(maps_of_vgg(padding)[-1:])[-1].crop_upsampled == 0
     else:
         with pytest.raises(ValueError, match=r"does not reach the first 1 pixel\(s\).*at least 1 more"):
-            skip_steps(trunk_maps(padding)[-1:])
+            skip_steps(maps_of_vgg(padding)[-1:])
 
 
 def test_resnet_offsets_take_odd_kernels():
@@ -72,7 +72,6 @@ def test_alexnet_takes_the_reference_kernel_63():
     [
         ([], "at least one feature map"),
         ([CoordMap(32, 0), CoordMap(16, 0)], "from fine to coarse"),
-        ([CoordMap(16, 0), CoordMap(16, 0)], "factor of 2 or more"),
         ([CoordMap(12, 0), CoordMap(32, 0)], "integer factor"),
         ([CoordMap(16, Fraction(1, 3)), CoordMap(32, 0)], "no bilinear kernel aligns"),
     ],
@@ -91,7 +90,7 @@ def test_wrong_strides():
 
 def test_receptive_fields():
     """VGG16's is the 404 pixels of the paper's table 1, whatever the padding."""
-    assert [m.size for m in trunk_maps()] == [44, 100, 404] == [m.size for m in trunk_maps(1, fc6_padding="same")]
+    assert [m.size for m in maps_of_vgg()] == [44, 100, 404] == [m.size for m in maps_of_vgg(1, fc6_padding="same")]
     assert IMAGE.conv(3).conv(2, 2).conv(3, dilation=2).size == 1 + 2 + 1 + 2 * 4
     # a transposed convolution of kernel 2s sees two cells at most, one of kernel s or less one
     score = IMAGE.conv(5, 4)
@@ -100,9 +99,10 @@ def test_receptive_fields():
 
 def test_maps_are_equal_without_their_receptive_fields():
     """Declared by stride and offset alone, a map is the same as when it is computed."""
-    *_, fc7 = trunk_maps()
-    told = CoordMap(32, Fraction(25, 2))
-    assert told == fc7 and hash(told) == hash(fc7) and (told.size, fc7.size) == (1, 404)
+    *_, fc7 = maps_of_vgg()
+    declared = CoordMap(32, Fraction(25, 2))
+    assert declared == fc7 and hash(declared) == hash(fc7) and (declared.size, fc7.size) == (1, 404)
+    assert declared.end is None and fc7.end == Fraction(-25, 2)  # as far from the image's end as from its start
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])
@@ -121,8 +121,35 @@ def test_cells_inside(padding, size):
 @pytest.mark.parametrize(
     "offset, kernel, crop, missing", [(0, 1, 0, 0), (-3, 1, 3, 0), (2, 1, 0, 2), (Fraction(-7, 2), 2, 4, 0)]
 )
-def test_bilinear_step_between_maps_of_one_stride(offset, kernel, crop, missing):
-    step = bilinear_step(CoordMap(1, offset), IMAGE)
+def test_upsample_step_between_maps_of_one_stride(offset, kernel, crop, missing):
+    step = upsample_step(CoordMap(1, offset), IMAGE)
     assert (step.factor, step.kernel, step.crop_upsampled, step.crop_target) == (1, kernel, crop, missing)
-    with pytest.raises(ValueError, match="factor of 2 or more"):
-        upsample_step(CoordMap(1, offset), IMAGE)
+    assert step.changes_nothing == (kernel == 1)
+
+
+def test_maps_of_one_stride_are_fused_as_they_are():
+    """Those of a dilated ResNet; only the last step computes something."""
+    steps = skip_steps([CoordMap(8, 0)] * 3)
+    assert [(step.factor, step.changes_nothing) for step in steps] == [(1, True), (1, True), (8, False)]
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("kernel, stride, padding, dilation", [(3, 2, 1, 1), (2, 2, 0, 1), (11, 4, 5, 1), (3, 3, 2, 2)])
+def test_end_is_that_of_the_worst_size(kernel, stride, padding, dilation, ceil_mode):
+    """Against the windows that fit, of two such layers."""
+    layer = (kernel, stride, padding, dilation)
+    at, ends = IMAGE.conv(*layer, ceil_mode=ceil_mode).conv(*layer, ceil_mode=ceil_mode), []
+    for size in range(60, 60 + stride**2):
+        cells = size
+        for _ in range(2):
+            room = cells + 2 * padding - dilation * (kernel - 1) - 1
+            cells = (-(-room // stride) if ceil_mode else room // stride) + 1
+        ends.append(at.pixel(cells - 1) - (size - 1))
+    assert min(ends) == at.end
+
+
+def test_ends_inside():
+    """A stride of 4 leaves up to 3 pixels behind the last centre, of which the last cell has 1.5 on that side."""
+    assert IMAGE.conv(7, 2, 3).conv(3, 2, 1).ends_inside
+    assert not IMAGE.conv(2, 2, ceil_mode=True).conv(2, 2, ceil_mode=True).ends_inside
+    assert not IMAGE.conv(7, 4, 100).ends_inside and not CoordMap(32, 0).ends_inside

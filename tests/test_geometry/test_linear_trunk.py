@@ -3,15 +3,15 @@ import torch
 from torch import nn
 
 from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.models.backbones import FCNVGG
+from fcn_plugin.models.necks import FCConvNeck
 
 
-class Downloading(nn.Module):
-    """As timm's models, loads weights when built unless told not to."""
+class WithTokens(nn.Module):
+    """As timm's models, returns maps with class tokens."""
 
-    def __init__(self, pretrained=True):
+    def __init__(self):
         super().__init__()
-        if pretrained:
-            raise OSError("no network")
         self.conv = nn.Conv2d(4, 2, 2, 2)
 
     def forward(self, x):
@@ -44,31 +44,36 @@ def ones(height, width):
 
 
 def test_maps_and_weights():
-    trunk, image = LinearTrunk(dict(backbone=dict(type=Downloading))), ones(8, 12)
+    trunk, image = LinearTrunk(WithTokens()), ones(8, 12)
     (feature_map,) = trunk.maps(image)
-    assert feature_map.shape == (1, 2, 4, 6) and trunk.num_maps == 1 and trunk.name == "Downloading"
+    assert feature_map.shape == (1, 2, 4, 6) and trunk.num_maps == 1 and trunk.name == "WithTokens"
     expected = torch.zeros(8, 12, dtype=torch.float64)
     expected[4:6, 10:12] = 0.25
     assert (trunk.weights(image, feature_map, (2, 5)) == expected.numpy()).all()
 
 
 def test_activation_checkpointing_is_switched_off():
-    (feature_map,) = LinearTrunk(dict(backbone=dict(type=Checkpointed))).maps(ones(4, 4))
+    (feature_map,) = LinearTrunk(Checkpointed()).maps(ones(4, 4))
     assert feature_map.shape == (1, 2, 2, 2)
 
 
 def test_other_weights_are_others_and_always_the_same():
-    trunk, image = LinearTrunk(dict(backbone=dict(type=Downloading))), ones(4, 4)
+    trunk, image = LinearTrunk(WithTokens()), ones(4, 4)
     values = [trunk.maps(image, seed)[0].flatten()[0].item() for seed in (None, 1, 1, 2)]
     assert values[0] == 1 and values[1] == values[2] and len(set(values)) == 3
 
 
-def test_pretrained_weights_are_not_loaded():
-    missing = dict(type="Pretrained", checkpoint="missing.pth")
-    neck = dict(type="FCConvNeck", in_channels=10, channels=4, init_cfg=missing)
-    trunk = LinearTrunk(dict(backbone=dict(type="FCNVGG", width=0.02, init_cfg=missing), neck=neck))
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_modules_are_left_as_they_are(device):
+    """Also of modules without values, as a config's model is checked."""
+    with torch.device(device):
+        backbone, neck = FCNVGG(width=0.02, norm_cfg=dict(type="BN")), FCConvNeck(10, 4)
+    before = [id(parameter) for parameter in backbone.parameters()]
+    trunk = LinearTrunk(backbone, neck)
     assert trunk.name == "FCNVGG and FCConvNeck"
     assert [m.shape[1] for m in trunk.maps(ones(64, 64))] == [5, 10, 4]
+    assert [id(parameter) for parameter in backbone.parameters()] == before and backbone.training
+    assert backbone.conv1_1.weight.dtype == torch.float32 and backbone.conv1_1.weight.device.type == device
 
 
 @pytest.mark.parametrize(
@@ -83,22 +88,6 @@ def test_pretrained_weights_are_not_loaded():
     ],
 )
 def test_networks_that_cannot_be_measured(what, message):
-    trunk = LinearTrunk(dict(backbone=dict(type=Returning, what=what)))
+    trunk = LinearTrunk(Returning(what))
     with pytest.raises(ValueError, match=message):
         trunk.maps(ones(64, 64))
-
-
-@pytest.mark.parametrize(
-    "model, message",
-    [
-        (dict(), "the config has no model.backbone"),
-        (dict(backbone=dict(type="Missing")), "Missing cannot be built: .*Missing is not in the"),
-        (dict(backbone=dict(depth=50)), "None cannot be built: 'type'"),
-        (dict(backbone=dict(type="FCNVGG", depth=18)), "FCNVGG cannot be built: .*depths .*, got 18"),
-        (dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", fc6_padding=-1)),
-         "FCConvNeck cannot be built: .*fc6_padding must be"),
-    ],
-)  # fmt: skip
-def test_networks_that_cannot_be_built(model, message):
-    with pytest.raises(ValueError, match=message):
-        LinearTrunk(model)

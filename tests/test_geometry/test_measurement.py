@@ -2,18 +2,25 @@ from dataclasses import replace
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from mmseg.models.utils import PatchEmbed
+from mmseg.registry import MODELS
 from torch import nn
 
-from fcn_plugin.geometry.backbones import trunk_maps
-from fcn_plugin.geometry.coord_map import CoordMap
+from fcn_plugin.geometry import CoordMap, trunk_maps
 from fcn_plugin.geometry.linear_trunk import LinearTrunk
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.geometry.positions import AxisAlignment, Field, Line, MapAlignment
 
 
+def build(backbone, neck=None):
+    """The trunk of configs."""
+    init_default_scope("mmseg")
+    return [cfg and MODELS.build(cfg) for cfg in (backbone, neck)]
+
+
 def measure(backbone, neck=None, indices=None):
-    return measure_alignment(LinearTrunk(dict(backbone=backbone, neck=neck)), indices)
+    return measure_alignment(LinearTrunk(*build(backbone, neck)), indices)
 
 
 def assert_measures(backbone, positions, fields, neck=None):
@@ -55,7 +62,7 @@ def test_vgg16_lies_where_its_geometry_is_derived(padding, fc6):
     neck = dict(type="FCConvNeck", in_channels=10, channels=4, **fc6)
     backbone = dict(VGG, padding=padding, norm_cfg=dict(type="BN") if fc6 else None)
     fc7 = 212 + 32 * (fc6.get("fc6_kernel", 7) - 1)  # pool5 sees 212 pixels
-    positions = [(m.stride, m.offset) for m in trunk_maps(backbone, neck)]
+    positions = [(m.coord_map.stride, m.coord_map.offset) for m in trunk_maps(*build(backbone, neck))]
     measured = assert_measures(backbone, positions, [44, 100, fc7], neck)
     assert [m.note for m in measured] == ["", "", ""]
     assert [m.channels for m in measured] == [5, 10, 4]
@@ -106,9 +113,8 @@ PATCHES = [(4, 1.5), (8, 3.5), (16, 7.5), (32, 15.5)]
 
 def test_swin_by_hand():
     """A cell is a patch of as many pixels as its stride; attention is left out."""
-    trunk = LinearTrunk(
-        dict(backbone=dict(type="SwinTransformer", embed_dims=2, depths=(2, 1, 1, 1), num_heads=(1, 1, 1, 1)))
-    )
+    swin = dict(type="SwinTransformer", embed_dims=2, depths=(2, 1, 1, 1), num_heads=(1, 1, 1, 1))
+    trunk = LinearTrunk(*build(swin))
     measured = measure_alignment(trunk)
     assert [m.coord_map for m in measured] == [CoordMap(*position) for position in PATCHES]
     assert [m.field for m in measured] == [(4, 4), (8, 8), (16, 16), (32, 32)]
@@ -117,7 +123,6 @@ def test_swin_by_hand():
 
 @pytest.mark.parametrize("options", [dict(), dict(layer_scale_init_value=0.0, use_grn=True)])
 def test_convnext_by_hand(options):
-    pytest.importorskip("mmpretrain.models")
     depths = [1, 2, 1, 1]
     backbone = dict(
         type="mmpretrain.ConvNeXt",

@@ -1,5 +1,3 @@
-from fractions import Fraction
-
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -7,8 +5,9 @@ from mmseg.registry import MODELS
 from testing.narrow_trunks import BACKBONES
 from torch import nn
 
-from fcn_plugin.geometry.backbones import trunk_maps
-from fcn_plugin.geometry.trunk import TrunkMap, build_without_values, dry_run, takes_size
+from fcn_plugin.checks.model import build_without_values
+from fcn_plugin.geometry import CoordMap, FeatureMap, trunk_maps
+from fcn_plugin.geometry.trunk import dry_run, takes_size
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
@@ -20,34 +19,27 @@ def scope():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_maps_are_those_of_a_real_run(name):
-    cfg = BACKBONES[name]
-    if cfg["type"].startswith("mmpretrain."):
-        pytest.importorskip("mmpretrain")
-    backbone = MODELS.build(cfg)
-    found = dry_run(backbone).maps
+    backbone = MODELS.build(BACKBONES[name])
+    maps = trunk_maps(backbone)
     with torch.no_grad():
         features = backbone(torch.zeros(2, 3, 64, 64))
-    assert [one.channels for one in found] == [one.shape[1] for one in features]
-    assert [one.stride for one in found] == [one.stride for one in trunk_maps(cfg)]
+    assert [one.channels for one in maps] == [one.shape[1] for one in features]
+    seen = dry_run(backbone)
+    assert [(one.channels, one.stride) for one in maps] == [(one.channels, one.stride) for one in seen]
 
 
 def test_padded_trunk_with_a_valid_fc6():
-    output = dry_run(FCNVGG(width=0.05), FCConvNeck(26, 7))
-    assert output.maps == (TrunkMap(13, 8), TrunkMap(26, 16), TrunkMap(7, 32)) and output.knows_positions
-    assert not dry_run(MODELS.build(BACKBONES["resnet18-v1c"])).knows_positions
-
-
-def test_strides_that_are_no_powers_of_two():
-    """Those that a map is said to have are measured exactly; one that it has not said is seen to be another."""
-    backbone = nn.Sequential(nn.Conv2d(1, 4, 5, 3, 1), nn.Conv2d(4, 5, 7, 7))
-    assert dry_run(backbone, strides=[Fraction(21)]).maps == (TrunkMap(5, 21),)
-    assert dry_run(backbone, strides=[Fraction(20)]).maps[0].stride not in (20, None)
+    maps = trunk_maps(FCNVGG(width=0.05), FCConvNeck(26, 7))
+    places = [CoordMap(8, -95.5), CoordMap(16, -91.5), CoordMap(32, 12.5)]
+    assert maps == tuple(FeatureMap(channels, at) for channels, at in zip((13, 26, 7), places))
+    assert [one.coord_map.size for one in maps] == [44, 100, 404] and maps[2].coord_map.end == -12.5
+    assert [one.stride for one in dry_run(FCNVGG(width=0.05), FCConvNeck(26, 7))] == [8, 16, 32]
 
 
 def test_map_that_does_not_grow_with_the_image():
     """In training, BatchNorm would refuse a map of one cell."""
     pooled = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(5)).train()
-    assert dry_run(pooled).maps == (TrunkMap(5, None),)
+    assert dry_run(pooled) == (FeatureMap(5),)
 
 
 def test_the_trunk_is_left_as_it_is():
@@ -58,7 +50,7 @@ def test_the_trunk_is_left_as_it_is():
     identities = [id(parameter) for parameter in backbone.parameters()]
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    assert len(dry_run(backbone).maps) == 4
+    assert len(dry_run(backbone)) == 4
     assert torch.equal(torch.get_rng_state(), state)
     assert [module.training for module in backbone.modules()] == modes and {True, False} == set(modes)
     assert [id(parameter) for parameter in backbone.parameters()] == identities
@@ -81,17 +73,19 @@ def test_what_needs_values_is_not_checked():
 
 
 def test_neck_that_does_not_fit():
-    with pytest.raises(
-        ValueError, match=r"FCConvNeck does not take the maps of FCNVGG \(13 channels at stride 8; .*set model.neck"
-    ):
-        dry_run(FCNVGG(width=0.05), FCConvNeck(25, 7))
+    message = r"does not take the maps of the backbone \(13 channels at stride 8; .*set model.neck.in_channels=26"
+    with pytest.raises(ValueError, match="FCConvNeck " + message):
+        trunk_maps(FCNVGG(width=0.05), FCConvNeck(25, 7))
+    fpn = MODELS.build(dict(type="FPN", in_channels=[4, 8, 16, 33], out_channels=5, num_outs=4))
+    with pytest.raises(ValueError, match=r"FPN does not take the maps of ResNetV1c \(4 channels at .*set model.neck"):
+        trunk_maps(MODELS.build(BACKBONES["resnet18-v1c"]), fpn)
 
 
 @pytest.mark.parametrize("name", ["resnet18-v1c", "swin"])
 def test_build_without_values(name):
     """Swin Transformer computes something when it is built, which cannot be without values."""
     model = build_without_values(BACKBONES[name])
-    assert len(dry_run(model).maps) >= 3
+    assert len(dry_run(model)) >= 3
     assert next(model.parameters()).device.type == ("cpu" if name == "swin" else "meta")
 
 

@@ -1,23 +1,19 @@
 import numpy as np
 import pytest
+from mmseg.models.backbones import ResNetV1d
 from PIL import Image
 from torch import nn
 
 from fcn_plugin.geometry.linear_trunk import LinearTrunk
 from fcn_plugin.geometry.measurement import measure_alignment
+from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.visualization.receptive_fields import draw_fields, grey_grid, middle_of
-
-
-class Conv(nn.Conv2d):
-    """A backbone of one convolution."""
 
 
 @pytest.fixture(scope="module")
 def trunk():
     """Cells see 41 x 41 pixels around 16 * i + 8, and every pixel alike."""
-    return LinearTrunk(
-        dict(backbone=dict(type=Conv, in_channels=3, out_channels=1, kernel_size=41, stride=16, padding=12))
-    )
+    return LinearTrunk(nn.Conv2d(3, 1, 41, stride=16, padding=12))
 
 
 def span(mask, axis):
@@ -52,8 +48,7 @@ def test_rectangle_lies_around_the_field(trunk, tmp_path):
 
 def test_fields_beyond_the_image_and_maps_in_rows(tmp_path):
     """pool5 of VGG16 sees 212 x 212 pixels, more than the image has."""
-    model = dict(backbone=dict(type="FCNVGG", width=0.02, padding=1, out_indices=(0, 1, 2, 3, 4)))
-    trunk = LinearTrunk(model)
+    trunk = LinearTrunk(FCNVGG(width=0.02, padding=1, out_indices=(0, 1, 2, 3, 4)))
     boxes = draw_fields(tmp_path / "fields.svg", trunk, measure_alignment(trunk), grey_grid((64, 128)))
     assert [(right - left, bottom - top) for left, top, right, bottom in boxes] == [
         (s, s) for s in (6, 16, 44, 100, 212)
@@ -67,7 +62,7 @@ def test_fields_beyond_the_image_and_maps_in_rows(tmp_path):
 
 
 def test_map_without_positions_is_drawn(tmp_path):
-    trunk = LinearTrunk(dict(backbone=dict(type="ResNetV1d", depth=18, base_channels=1, stem_channels=2)))
+    trunk = LinearTrunk(ResNetV1d(depth=18, base_channels=1, stem_channels=2))
     boxes = draw_fields(tmp_path / "fields.svg", trunk, measure_alignment(trunk, [1]), grey_grid((128, 128)))
     assert boxes[0][2] - boxes[0][0] == pytest.approx(103)
     assert "no one position" in (tmp_path / "fields.svg").read_text()

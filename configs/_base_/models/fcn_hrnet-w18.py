@@ -12,4 +12,4 @@ model = dict(
             stage4=dict(
                 num_modules=2, num_branches=4, block='BASIC', num_blocks=(2, 2, 2, 2), num_channels=(18, 36, 72, 144))),
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18_small')),
-    decode_head=dict(type='FCNSkipHead', in_channels=[18, 36, 72, 144]))
+    decode_head=dict(type='FCNSkipHead'))

@@ -6,5 +6,4 @@ model = dict(
         type='MobileNetV2',
         out_indices=(2, 4, 6),
         norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2')),
-    decode_head=dict(in_channels=[32, 96, 320]))
+        init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2')))

@@ -15,11 +15,4 @@ model = dict(
         out_indices=(1, 2, 3),
         norm_eval=True,  # one image at a time: BatchNorm keeps the statistics of ImageNet, and trains its scales
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c')),
-    decode_head=dict(
-        type='FCN8sHead',
-        in_channels=[512, 1024, 2048],
-        num_classes=21,
-        border='replicate',  # without padding, maps end up to a stride before the image
-        loss_decode=dict(type='PixelCrossEntropyLoss')),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    decode_head=dict(type='FCN8sHead', num_classes=21, loss_decode=dict(type='PixelCrossEntropyLoss')))

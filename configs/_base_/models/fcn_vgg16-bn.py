@@ -5,5 +5,5 @@ model = dict(
     data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
     backbone=dict(norm_cfg=dict(type='BN'), norm_eval=True, init_cfg=dict(checkpoint=pretrained)),
     neck=dict(init_cfg=dict(checkpoint=pretrained)),
-    decode_head=dict(type='FCN8sHead', in_channels=[256, 512, 4096]))
+    decode_head=dict(type='FCN8sHead'))
 del pretrained

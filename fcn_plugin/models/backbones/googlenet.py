@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from ...geometry.coord_map import IMAGE, CoordMap
-from ...structures.image_features import ImageFeatures
-from ...weights.loading import load_part
 from ..layers import ResponseNorm
+from .padded_backbone import PaddedBackbone
 
 
 class InceptionSpec(NamedTuple):
@@ -71,7 +67,7 @@ class Inception(nn.Module):
 
 
 @MODELS.register_module()
-class GoogLeNet(BaseModule):
+class GoogLeNet(PaddedBackbone):
     """The GoogLeNet of 2014 as in Caffe: no BatchNorm, ceil-mode pooling, and no auxiliary classifiers.
 
     Scores go directly on inception_5b: the FCN paper leaves out the classifier's average pooling, and there is no fc6.
@@ -90,7 +86,8 @@ class GoogLeNet(BaseModule):
         out_indices (Sequence[int]): maps to return: 0 to 3 for pool1 to pool4 (pool1 before its normalisation), with
             strides 4, 8, 16 and 32, and 4 for inception_5b, with stride 32.
         frozen_stages (int): number of stages, each up to one of these maps, that are not trained (-1 or 0: none).
-        with_cp (bool): trade compute for memory by activation checkpointing, stage by stage.
+        with_cp (bool | Sequence[int]): trade compute for memory by activation checkpointing: of all stages, or of those
+            of these numbers.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` for ImageNet weights; by default
             Kaiming initialisation.
 
@@ -123,6 +120,8 @@ class GoogLeNet(BaseModule):
         inception_5b=InceptionSpec(384, 192, 384, 48, 128, 128),
     )
 
+    map_names = ("pool1", "pool2", "pool3", "pool4", "inception_5b")
+
     def __init__(
         self,
         padding: int = 100,
@@ -131,109 +130,39 @@ class GoogLeNet(BaseModule):
         dropout_ratio: float = 0.4,
         out_indices: Sequence[int] = (4,),
         frozen_stages: int = -1,
-        with_cp: bool = False,
+        with_cp: bool | Sequence[int] = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg or dict(type="Kaiming", layer="Conv2d"))
-        self.coord_maps_out = self.coord_maps(padding, out_indices)
-        if width <= 0:
-            raise ValueError(f"width must be positive, got {width}")
-        if not -1 <= frozen_stages <= len(self.stages):
-            raise ValueError(f"frozen_stages must be -1 to {len(self.stages)}, got {frozen_stages}")
-        self.padding, self.out_indices = padding, tuple(out_indices)
-        self.frozen_stages, self.with_cp = frozen_stages, with_cp
-
+        super().__init__(padding, width, out_indices, frozen_stages, with_cp, init_cfg)
         reduced, channels = (max(1, round(planes * width)) for planes in (64, 192))
-        self.conv1_7x7_s2 = nn.Conv2d(in_channels, reduced, 7, stride=2, padding=padding)
-        self.conv2_3x3_reduce = nn.Conv2d(reduced, reduced, 1)
-        self.conv2_3x3 = nn.Conv2d(reduced, channels, 3, padding=1)
+        convs = dict(
+            conv1_7x7_s2=nn.Conv2d(in_channels, reduced, 7, stride=2, padding=padding),
+            conv2_3x3_reduce=nn.Conv2d(reduced, reduced, 1),
+            conv2_3x3=nn.Conv2d(reduced, channels, 3, padding=1),
+        )
+        others = dict(
+            relu=nn.ReLU(inplace=True),
+            pool=nn.MaxPool2d(3, stride=2, ceil_mode=True),
+            norm=ResponseNorm(),
+            dropout=nn.Dropout(dropout_ratio),
+        )
         stage_channels = [reduced, channels]
-        for names in self.stages[2:]:
-            for name in names[:-1]:
-                spec = InceptionSpec(*(max(1, round(planes * width)) for planes in self.inceptions[name]))
-                self.add_module(name, Inception(channels, spec))
-                channels = spec.out_channels
-            stage_channels.append(channels)
-        self.out_channels = tuple(stage_channels[i] for i in self.out_indices)
-        self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-        self.norm = ResponseNorm()
-        self.dropout = nn.Dropout(dropout_ratio)
-
-        self.register_load_state_dict_pre_hook(load_part("backbone"))
-        self.to(memory_format=torch.channels_last)  # the fastest for convolutions; activations follow the weights
-        self._freeze_stages()
-
-    @classmethod
-    def coord_maps(cls, padding: int = 100, out_indices: Sequence[int] = (4,), **_) -> tuple[CoordMap, ...]:
-        """Where the cells of the returned maps lie in the image; takes the constructor's arguments.
-
-        Raises:
-            ValueError: for a negative padding or an output that does not exist.
-        """
-        if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"padding of the first convolution must be an integer >= 0, got {padding!r}")
-        if not out_indices or any(i not in range(len(cls.stages)) for i in out_indices):
-            raise ValueError(f"out_indices must name 0 (pool1) to 3 (pool4) or 4 (inception_5b), got {out_indices}")
-        # kernel, stride, padding; the 5x5 branch of an inception module sees the most
-        layers = dict(conv1_7x7_s2=(7, 2, padding), conv2_3x3=(3, 1, 1), pool=(3, 2, 0))
-        layers |= dict.fromkeys(cls.inceptions, (5, 1, 2))
-        current, maps = IMAGE, []
-        for names in cls.stages:
+        for names in self.stages:
             for name in names:
-                if name in layers:
-                    current = current.conv(*layers[name])
-            maps.append(current)
-        return tuple(maps[i] for i in out_indices)
+                if name in self.inceptions:
+                    spec = InceptionSpec(*(max(1, round(planes * width)) for planes in self.inceptions[name]))
+                    layer = Inception(channels, spec)
+                    self.add_layer(name, layer, window=getattr(layer, "5x5"))
+                    channels = spec.out_channels
+                else:
+                    self.add_layer(name, convs[name] if name in convs else others[name])
+            number = len(self.freezable)
+            self.end_stage(stage_channels[number] if number < 2 else channels)
+            self.freezable.append([name for name in names if name in convs or name in self.inceptions])
+        self.finish()
 
-    @property
-    def least_size(self) -> int:
-        """Height and width that an image needs, in pixels, for one cell of the last map."""
-        cells = 1
-        for names in self.stages:
-            if "pool" in names:
-                # in ceil mode the last window may stand out of the map, if it starts inside
-                cells = self.pool.stride * (cells - 2) + self.pool.kernel_size + 1
-        conv = self.conv1_7x7_s2
-        return max(1, conv.stride[0] * (cells - 1) + conv.kernel_size[0] - 2 * conv.padding[0])
-
-    def forward(self, x: Tensor) -> ImageFeatures:
-        """Compute the maps of ``out_indices``, finest first.
-
-        Args:
-            x (Tensor): images (N, in_channels, H, W).
-
-        Raises:
-            ValueError: if the image is too small for this padding to leave anything of the last map.
-        """
-        image_size = tuple(x.shape[2:])
-        if min(image_size) < self.least_size:
-            raise ValueError(
-                f"GoogLeNet with padding={self.padding} needs images of {self.least_size} pixels or more,"
-                f" got {image_size}: use a larger padding or larger images"
-            )
-        maps = []
-        for names in self.stages:
-            if self.with_cp and self.training:
-                x = checkpoint(self._stage, x, names, use_reentrant=False)
-            else:
-                x = self._stage(x, names)
-            maps.append(x)
-        return ImageFeatures([maps[i] for i in self.out_indices], image_size, self.coord_maps_out)
-
-    def _stage(self, x: Tensor, names: Sequence[str]) -> Tensor:
-        for name in names:
+    def run_stage(self, number: int, x: Tensor) -> Tensor:
+        """The layers of a stage, one after the other."""
+        for name in self.stages[number - 1]:
             x = getattr(self, name)(x)
         return x
-
-    def train(self, mode: bool = True) -> GoogLeNet:
-        """Set the mode; frozen layers stay in eval mode."""
-        super().train(mode)
-        self._freeze_stages()
-        return self
-
-    def _freeze_stages(self) -> None:
-        for names in self.stages[: max(0, self.frozen_stages)]:
-            for name in names:
-                if name.startswith(("conv", "inception")):
-                    getattr(self, name).eval().requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -10,39 +11,46 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...geometry.backbones import trunk_maps
-from ...geometry.coord_map import CoordMap
-from ...geometry.skip_steps import UpsampleStep, skip_steps
-from ...structures.image_features import ImageFeatures
+from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, skip_steps, trunk_maps
+from ...structures import ImageFeatures
+from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
+from ..necks import FCConvNeck
 
 
 @MODELS.register_module()
 class FCNSkipHead(BaseDecodeHead):
     """Score each feature map with a 1x1 convolution, upsample and add from coarse to fine, upsample to the image.
 
-    All crops and kernel sizes follow from where the feature maps lie (``geometry``). Scores are computed in float32,
-    outside autocast. Layers carry the reference's names: ``score_fr``, ``upscore2``, ``score_pool4``,
-    ``upscore_pool4``, ``score_pool3``, and ``upscore``, ``upscore16`` or ``upscore8`` last.
+    All crops and kernel sizes follow from where the feature maps lie. Scores are computed in float32, outside autocast.
+    Layers carry the reference's names: ``score_fr``, ``upscore2``, ``score_pool4``, ``upscore_pool4``, ``score_pool3``,
+    and ``upscore``, ``upscore16`` or ``upscore8`` last. A second map of the stride of pool3 is ``score_pool3_2``, and
+    the last upsampling of a head with a map of stride 2 ``upscore_image``, as ``upscore2`` is the first one.
 
     Args:
-        in_channels (Sequence[int]): channels of the feature maps used, fine to coarse.
-        geometry (dict | Sequence[dict]): where the maps handed to the head lie. Either the configs of the trunk,
-            ``dict(backbone=dict(type='FCNVGG', ...), neck=dict(type='FCConvNeck', ...))``, the same as the model's; or
-            for each used map, fine to coarse, ``dict(stride=..., offset=...)`` in pixels (see :mod:`geometry`).
-            :class:`AlignedEncoderDecoder` fills it in; otherwise, it defaults to the reference VGG16 with padding=100.
+        in_channels (Sequence[int], optional): channels of the feature maps used, fine to coarse; by default those of
+            ``input_maps``.
+        geometry (Sequence[dict], optional): where the used maps lie, fine to coarse, ``dict(stride=..., offset=...)``
+            in pixels (see :mod:`fcn_plugin.geometry`), for a backbone that nothing is known of.
         num_classes (int): number of classes.
+        input_maps (Sequence[FeatureMap], optional): the maps that the backbone or the neck returns, handed in by
+            :class:`AlignedEncoderDecoder`. Without these, the maps lie as those of the reference's VGG16 with
+            padding=100, unless ``geometry`` says otherwise.
         in_index (Sequence[int], optional): which of the maps to use, fine to coarse. Defaults to the last ones.
         skip_scales (Sequence[float], optional): constants on the skips, fine to coarse, such as (1e-4, 1e-2) for
             training at once. Defaults to 1.
         learnable_upsampling (bool): train the upsampling between the fusions. Defaults to False, fixed bilinear.
         learnable_last_upsampling (bool): train the last upsampling as well. Defaults to False.
-        border (str): what the scores are beyond the edge of their maps: 'zeros', to which they fade within a cell, as
-            in the reference; or 'replicate', the scores at the edge. A map of a ResNet has its last cell up to a
-            stride before the image's end, where zeros leave little of its scores. Defaults to 'zeros'.
+        border (str, optional): what the scores are beyond the edge of their maps: 'zeros', to which they fade within a
+            cell, as in the reference; or 'replicate', the scores at the edge. A map of a ResNet has its last cell up
+            to a stride before the image's end, where zeros leave little of its scores. By default 'replicate' if cells
+            of a used map may end inside the image (:attr:`CoordMap.ends_inside`), and else 'zeros'.
         **kwargs: ``loss_decode`` (any loss of the toolbox; by default :class:`PixelCrossEntropyLoss`),
             ``ignore_index``, ``sampler``, ``out_channels``, ``threshold``, ``align_corners`` and ``init_cfg`` of
             :class:`mmseg.models.decode_heads.decode_head.BaseDecodeHead`.
+
+    Attributes:
+        feature_maps (tuple[CoordMap, ...]): where the used maps lie, fine to coarse.
 
     Shapes: maps (N, C_i, h_i, w_i) of an image (N, 3, H, W) -> logits (N, num_classes, H, W), exactly.
 
@@ -58,34 +66,30 @@ class FCNSkipHead(BaseDecodeHead):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
-        geometry: dict | Sequence[dict] | None = None,
+        in_channels: Sequence[int] | None = None,
+        geometry: Sequence[dict] | None = None,
         *,
         num_classes: int,
+        input_maps: Sequence[FeatureMap] = (),
         in_index: Sequence[int] | None = None,
         skip_scales: Sequence[float] | None = None,
         learnable_upsampling: bool = False,
         learnable_last_upsampling: bool = False,
-        border: str = "zeros",
+        border: str | None = None,
         **kwargs,
     ) -> None:
-        in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
-        in_index = self.used_maps(in_channels, in_index)
-        skip_scales = [1.0] * (len(in_channels) - 1) if skip_scales is None else list(skip_scales)
-        if self.num_maps not in (None, len(in_channels)):
-            raise ValueError(
-                f"{type(self).__name__} fuses {self.num_maps} feature map(s), got in_channels={in_channels}"
-            )
-        if len(in_index) != len(in_channels) or len(skip_scales) != len(in_channels) - 1:
-            raise ValueError(
-                f"in_channels={in_channels} needs as many in_index, got {in_index}, and one skip scale fewer,"
-                f" got {skip_scales}"
-            )
-        if border not in ("zeros", "replicate"):
-            raise ValueError(f"border must be 'zeros' or 'replicate', got {border!r}")
         for name in ("input_transform", "dropout_ratio", "channels", "conv_cfg", "norm_cfg", "act_cfg"):
             if name in kwargs:
                 raise TypeError(f"{type(self).__name__} has no {name}: its only layers are scores and upsampling")
+        in_index = self._used(in_channels, geometry, in_index, input_maps)
+        in_channels, coord_maps = self._fitted(in_channels, geometry, in_index, input_maps)
+        skip_scales = [1.0] * (len(in_channels) - 1) if skip_scales is None else list(skip_scales)
+        if len(skip_scales) != len(in_channels) - 1:
+            raise ValueError(f"{len(in_channels)} maps need one skip scale fewer, got skip_scales={skip_scales}")
+        if border is None:
+            border = "replicate" if any(one.ends_inside for one in coord_maps) else "zeros"
+        if border not in ("zeros", "replicate"):
+            raise ValueError(f"border must be 'zeros' or 'replicate', got {border!r}")
         super().__init__(
             in_channels,
             channels=1,
@@ -98,7 +102,7 @@ class FCNSkipHead(BaseDecodeHead):
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
         self._check_class_weights()
 
-        self.feature_maps = self.maps_of(geometry, in_index)
+        self.feature_maps = coord_maps
         self.steps = skip_steps(self.feature_maps)
         self.skip_scales = skip_scales
         self.border = border
@@ -111,7 +115,77 @@ class FCNSkipHead(BaseDecodeHead):
             self.add_module(name, score)
         for name, step in zip(self.upscore_names, self.steps):
             learnable = learnable_last_upsampling if step is self.steps[-1] else learnable_upsampling
-            self.add_module(name, BilinearUpsample(self.out_channels, step.kernel, step.factor, learnable))
+            if not step.changes_nothing:
+                self.add_module(name, BilinearUpsample(self.out_channels, step.kernel, step.factor, learnable))
+
+    def _used(
+        self,
+        in_channels: Sequence[int] | int | None,
+        geometry: Sequence[dict] | None,
+        in_index: Sequence[int] | None,
+        input_maps: Sequence[FeatureMap],
+    ) -> list[int]:
+        """Which maps the head uses, as indices that there are."""
+        name, known = type(self).__name__, len(input_maps)
+        told = dict(
+            in_channels=[in_channels] if isinstance(in_channels, int) else in_channels,
+            geometry=geometry,
+            in_index=[in_index] if isinstance(in_index, int) else in_index,
+        )
+        counts = {key: len(value) for key, value in told.items() if value is not None}
+        count = self.num_maps or next(iter(counts.values()), known)
+        if any(number != count for number in counts.values()) or not count:
+            given = ", ".join(f"{key}={list(told[key])}" for key in counts) or "nothing that tells their number"
+            raise ValueError(f"{name} fuses {count or 'one or more'} feature map(s), got {given}")
+        used = list(range(-count, 0) if in_index is None else told["in_index"])
+        if known and any(not -known <= i < known for i in used):
+            raise ValueError(
+                f"in_index={used} reaches beyond the {known} maps of the trunk"
+                f" ({', '.join(f'{i}: {one}' for i, one in enumerate(input_maps))})"
+            )
+        return used
+
+    def _fitted(
+        self,
+        in_channels: Sequence[int] | int | None,
+        geometry: Sequence[dict] | None,
+        in_index: Sequence[int],
+        input_maps: Sequence[FeatureMap],
+    ) -> tuple[list[int], tuple[CoordMap, ...]]:
+        """Channels and positions of the used maps: the trunk's, with which what the config gives must agree."""
+        channels = [in_channels] if isinstance(in_channels, int) else in_channels and list(in_channels)
+        declared = geometry and tuple(CoordMap(**entry) for entry in geometry)
+        if not input_maps:
+            if channels is None or declared is None:
+                reference = [reference_maps()[i] for i in in_index]
+                channels = channels or [one.channels for one in reference]
+                declared = declared or tuple(one.coord_map for one in reference)
+            return channels, declared
+        used = [input_maps[i] for i in in_index]
+        listed = ", ".join(f"{i}: {one}" for i, one in enumerate(input_maps))
+        if channels is not None and channels != [one.channels for one in used]:
+            raise ValueError(
+                f"in_channels={channels} in the maps {list(in_index)}, but the trunk gives {listed}: leave in_channels"
+                " out, or set in_index to other maps"
+            )
+        coord_maps = tuple(one.coord_map for one in used)
+        if declared is None:
+            if None in coord_maps:
+                raise UnknownGeometryError("where the maps of this backbone lie is not known")
+            return [one.channels for one in used], coord_maps
+        if None not in coord_maps and declared != coord_maps:
+            raise ValueError(
+                f"decode_head.geometry says that the feature maps lie at {', '.join(map(str, declared))}, but those of"
+                f" the model lie at {', '.join(map(str, coord_maps))}: leave geometry out"
+            )
+        for at, one in zip(declared, used):
+            if one.stride is None or abs(at.stride / one.stride - 1) > Fraction(1, 20):
+                raise ValueError(
+                    f"decode_head.geometry says strides of {', '.join(f'{float(m.stride):g}' for m in declared)} in the"
+                    f" maps {list(in_index)}, but the trunk gives {listed}: set in_index to other maps, or geometry to"
+                    " where these lie"
+                )
+        return [one.channels for one in used], declared
 
     def _check_class_weights(self) -> None:
         """Refuse losses that weigh another number of classes; the losses themselves do not know it."""
@@ -124,41 +198,19 @@ class FCNSkipHead(BaseDecodeHead):
                 )
 
     @staticmethod
-    def used_maps(in_channels: int | Sequence[int], in_index: Sequence[int] | None = None) -> list[int]:
-        """The maps that a head of these arguments uses: ``in_index``, by default the last ones."""
-        count = 1 if isinstance(in_channels, int) else len(in_channels)
-        return list(range(-count, 0) if in_index is None else in_index)
-
-    @staticmethod
-    def maps_of(geometry: dict | Sequence[dict] | None, in_index: Sequence[int]) -> tuple[CoordMap, ...]:
-        """The maps at ``in_index``, fine to coarse, from either form of the ``geometry`` argument.
-
-        Raises:
-            ValueError: if the geometry does not tell them.
-        """
-        if geometry is None:
-            geometry = dict(backbone=dict(type="FCNVGG"), neck=dict(type="FCConvNeck"))
-        if not isinstance(geometry, dict):
-            if len(geometry) != len(in_index):
-                raise ValueError(f"geometry lists {len(geometry)} map(s) for {len(in_index)} in in_index={in_index}")
-            return tuple(CoordMap(**entry) for entry in geometry)
-        if not geometry.get("backbone"):
-            raise ValueError("geometry needs a backbone config, got " + repr(geometry))
-        maps = trunk_maps(geometry["backbone"], geometry.get("neck"))
-        try:
-            return tuple(maps[i] for i in in_index)
-        except IndexError:
-            raise ValueError(f"in_index={in_index} reaches beyond the {len(maps)} maps of the trunk") from None
-
-    @staticmethod
     def layer_names(feature_maps: Sequence[CoordMap]) -> tuple[list[str], list[str]]:
         """Names of the score and the upsampling layers, in the order of their use (coarse to fine)."""
-        *skips, coarsest = (int(m.stride) for m in feature_maps)
-        levels = [f"pool{stride.bit_length() - 1}" for stride in reversed(skips)]
+        *skips, _ = (int(m.stride) for m in feature_maps)
+        levels: list[str] = []
+        for stride in reversed(skips):
+            level = f"pool{stride.bit_length() - 1}"
+            number = 1 + sum(one.partition("_")[0] == level for one in levels)
+            levels.append(level if number == 1 else f"{level}_{number}")
         scores = ["score_fr", *(f"score_{level}" for level in levels)]
         if not levels:
             return scores, ["upscore"]
-        return scores, ["upscore2", *(f"upscore_{level}" for level in levels[:-1]), f"upscore{skips[0]}"]
+        last = "upscore_image" if skips[0] == 2 else f"upscore{skips[0]}"
+        return scores, ["upscore2", *(f"upscore_{level}" for level in levels[:-1]), last]
 
     def earlier_stage_difference(self) -> tuple[set[str], set[str]]:
         """Which keys the checkpoint of the stage before this one lacks, and which it has in addition.
@@ -181,8 +233,19 @@ class FCNSkipHead(BaseDecodeHead):
 
         Returns:
             Tensor: float32 logits (N, num_classes, H, W).
+
+        Raises:
+            TypeError: for features that do not know their image.
+            ValueError: for those of another trunk than the head was built for.
         """
-        features = self._check_inputs(inputs)
+        if not isinstance(inputs, ImageFeatures):
+            raise TypeError(
+                f"{type(self).__name__} needs the image's size and the maps' positions, which {type(inputs).__name__}"
+                " does not carry: set model.type='AlignedEncoderDecoder', or return ImageFeatures from the backbone"
+            )
+        if (found := tuple(inputs.coord_maps[i] for i in self.in_index)) != self.feature_maps:
+            raise ValueError(self.misfit(found))
+        features = self._transform_inputs(inputs)
         height, width = inputs.image_size
         with torch.autocast(features[-1].device.type, enabled=False):
             score = getattr(self, self.score_names[0])(self._at_least_float32(features.pop()))
@@ -201,6 +264,13 @@ class FCNSkipHead(BaseDecodeHead):
             )
         return logits.contiguous()
 
+    def misfit(self, found: Sequence[CoordMap]) -> str:
+        """What to say of maps that lie elsewhere."""
+        return (
+            f"{type(self).__name__} was built for feature maps at {', '.join(map(str, self.feature_maps))}, but the"
+            f" trunk gives {', '.join(map(str, found))}: set model.type='AlignedEncoderDecoder', which tells the head"
+        )
+
     @staticmethod
     def _at_least_float32(features: Tensor) -> Tensor:
         return features.to(torch.promote_types(features.dtype, torch.float32))
@@ -208,6 +278,8 @@ class FCNSkipHead(BaseDecodeHead):
     def _upsampled(self, score: Tensor, name: str, step: UpsampleStep) -> Tensor:
         """Upsample scores by the layer of that name; they then start with the target, or where they start later."""
         start = step.crop_upsampled
+        if step.changes_nothing:
+            return score[:, :, start:, start:]
         if self.border == "replicate":
             score = functional.pad(score, (1, 1, 1, 1), mode="replicate")
             start += step.factor
@@ -219,28 +291,11 @@ class FCNSkipHead(BaseDecodeHead):
         height, width = (min(a, b) for a, b in zip(one.shape[2:], other.shape[2:]))
         return one[:, :, :height, :width] + other[:, :, :height, :width]
 
-    def _check_inputs(self, inputs: ImageFeatures) -> list[Tensor]:
-        """Select the maps of ``in_index``; refuse features from another trunk than the head was built for."""
-        if not isinstance(inputs, ImageFeatures):
-            raise TypeError(
-                f"{type(self).__name__} needs the image's size and the maps' positions, which {type(inputs).__name__}"
-                " does not carry: set model.type='AlignedEncoderDecoder', or return ImageFeatures from the backbone"
-            )
-        found = tuple(inputs.coord_maps[i] for i in self.in_index)
-        if found != self.feature_maps:
-            expected = ", ".join(map(str, self.feature_maps))
-            raise ValueError(
-                f"{type(self).__name__} was built for feature maps at {expected}, but the trunk gives"
-                f" {', '.join(map(str, found))}: set decode_head.geometry to the configs of the backbone and the neck"
-            )
-        features = self._transform_inputs(inputs)
-        channels = [one.shape[1] for one in features]
-        if channels != self.in_channels:
-            raise ValueError(
-                f"{type(self).__name__} was built for maps of {self.in_channels} channels, but the trunk gives"
-                f" {channels}: set decode_head.in_channels={channels}"
-            )
-        return features
+
+def reference_maps() -> tuple[FeatureMap, ...]:
+    """The maps of the reference's trunk, VGG16 with padding=100 and a valid fc6."""
+    with torch.device("meta"):
+        return trunk_maps(FCNVGG(), FCConvNeck())
 
 
 @MODELS.register_module()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...geometry.coord_map import CoordMap
+from ...geometry import CoordMap, FeatureMap
 from ...structures.image_features import ImageFeatures
-from ...weights.loading import load_part
 from ..layers.fc_conv import FCConv
+from ..pretrained_part import PretrainedPart
 
 
 @MODELS.register_module()
-class FCConvNeck(BaseModule):
+class FCConvNeck(PretrainedPart):
     """fc6 and fc7 as convolutions on the last feature map; finer maps (the skips) pass through unchanged.
 
     A classifier's linear layers load as they are (``init_cfg=dict(type='Pretrained', ...)``): a weight of
@@ -37,6 +36,8 @@ class FCConvNeck(BaseModule):
     Source: section 3.1 of the FCN paper; reference file ``voc-fcn32s/net.py``.
     """
 
+    part = "neck"
+
     def __init__(
         self,
         in_channels: int = 512,
@@ -48,31 +49,36 @@ class FCConvNeck(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg or dict(type="Kaiming", layer="Conv2d"))
-        padding = self._padding(fc6_kernel, fc6_padding)
-        self.fc6 = FCConv(in_channels, channels, fc6_kernel, padding)
+        if fc6_padding == "same" and fc6_kernel % 2 == 1:
+            fc6_padding = fc6_kernel // 2
+        if not isinstance(fc6_padding, int) or fc6_padding < 0:
+            raise ValueError(
+                f"fc6_padding must be an integer >= 0, or 'same' with an odd kernel; got {fc6_padding!r}, {fc6_kernel}"
+            )
+        self.fc6 = FCConv(in_channels, channels, fc6_kernel, fc6_padding)
         self.fc7 = FCConv(channels, channels, 1)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout_ratio)
-        self.register_load_state_dict_pre_hook(load_part("neck"))
         self.requires_grad_(not frozen)
 
-    @staticmethod
-    def _padding(kernel: int, padding: int | str) -> int:
-        if padding == "same" and kernel % 2 == 1:
-            return kernel // 2
-        if isinstance(padding, int) and padding >= 0:
-            return padding
-        raise ValueError(
-            f"fc6_padding must be an integer >= 0, or 'same' with an odd kernel; got {padding!r}, {kernel}"
-        )
+    def coord_map_behind(self, coord_map: CoordMap) -> CoordMap:
+        """Where fc7 lies, given the map before fc6."""
+        return coord_map.conv(self.fc6.kernel_size[0], padding=self.fc6.padding[0])
 
-    @classmethod
-    def coord_maps(
-        cls, inputs: Sequence[CoordMap], fc6_kernel: int = 7, fc6_padding: int | str = 0, **_
-    ) -> tuple[CoordMap, ...]:
-        """Positions of the maps behind the neck, given those before it and the constructor's arguments."""
-        *skips, last = inputs
-        return (*skips, last.conv(fc6_kernel, padding=cls._padding(fc6_kernel, fc6_padding)))
+    def feature_maps_behind(self, maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
+        """The maps behind the neck, given those before it.
+
+        Raises:
+            ValueError: if the last one has other channels than fc6 takes.
+        """
+        *skips, last = maps
+        if last.channels != self.fc6.in_channels:
+            raise ValueError(
+                f"{type(self).__name__} does not take the maps of the backbone ({'; '.join(map(str, maps))}): set"
+                f" model.neck.in_channels={last.channels}"
+            )
+        at = last.coord_map and self.coord_map_behind(last.coord_map)
+        return (*skips, FeatureMap(self.fc7.out_channels, at, last.stride, last.whole_cells))
 
     def forward(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """Replace the last feature map by fc7; maps that know their image (:class:`ImageFeatures`) still do.
@@ -91,5 +97,5 @@ class FCConvNeck(BaseModule):
         x = self.dropout(self.relu(self.fc7(x)))
         if not isinstance(inputs, ImageFeatures):
             return (*skips, x)
-        coord_maps = self.coord_maps(inputs.coord_maps, kernel, padding)
-        return ImageFeatures([*skips, x], inputs.image_size, coord_maps)
+        *maps, last = inputs.coord_maps
+        return ImageFeatures([*skips, x], inputs.image_size, [*maps, self.coord_map_behind(last)])

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
+from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from ...geometry.backbones import UnknownGeometryError, trunk_maps
-from ...geometry.coord_map import CoordMap
+from ...geometry import CoordMap, FeatureMap, trunk_maps
 from ...geometry.trunk import takes_size
-from ...structures.image_features import ImageFeatures
-from .checks import check_maps, is_skip_head, skip_heads, with_geometry
+from ...structures import ImageFeatures
+from ..decode_heads.fcn_skip_head import FCNSkipHead
+
+#: Input of most ImageNet weights: RGB, 0..255, minus the mean, by the standard deviation.
+DATA_PREPROCESSOR = dict(
+    type="SegDataPreProcessor",
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size_divisor=1,  # a batch is padded to its largest image
+    pad_val=0,
+    seg_pad_val=255,
+)
 
 
 @MODELS.register_module()
 class AlignedEncoderDecoder(EncoderDecoder):
     """EncoderDecoder that puts the skip heads on any backbone of the toolbox, exactly aligned.
 
-    Whatever maps backbone and neck return become :class:`ImageFeatures`. Where these lie follows from the configs of
-    backbone and neck (see :mod:`fcn_plugin.backbone_geometry`), and a skip head needs no ``geometry``; for a trunk
-    that is not known, ``decode_head.geometry`` declares it. Heads of the toolbox work as in EncoderDecoder, and
-    parameters have the same names.
+    Backbone and neck are built first; where their maps lie and what channels they have is read from them
+    (:func:`fcn_plugin.geometry.trunk_maps`) and handed to the skip heads, which need neither ``in_channels`` nor
+    ``geometry``. A trunk that nothing is known of is declared by ``decode_head.geometry``. Heads of the toolbox work as
+    in EncoderDecoder, and parameters have the same names.
 
     Args:
         backbone (Mapping): config of any backbone.
@@ -35,11 +45,15 @@ class AlignedEncoderDecoder(EncoderDecoder):
         size_divisor (int): pad images with zeros (the mean colour) at the right and at the bottom to a multiple of
             this, inside the network; the logits have the image's own size. For backbones that drop what does not fill
             a cell (ConvNeXt) or refuse it (UNet). Defaults to 1.
-        **kwargs: ``data_preprocessor``, ``train_cfg``, ``test_cfg``, ``pretrained`` and ``init_cfg`` of
-            :class:`mmseg.models.EncoderDecoder`.
+        data_preprocessor (Mapping, optional): by default the toolbox's for ImageNet weights (RGB).
+        test_cfg (Mapping, optional): by default whole images.
+        **kwargs: ``train_cfg``, ``pretrained`` and ``init_cfg`` of :class:`mmseg.models.EncoderDecoder`.
+
+    Attributes:
+        feature_maps (tuple[FeatureMap, ...]): what the trunk returns; empty if nothing can be known before it runs.
 
     Raises:
-        ValueError: when built, if a head was told other channels or positions than the trunk's maps have, or if their
+        ValueError: when built, if a head was given other channels or positions than the trunk's maps have, or if their
             positions are not known.
     """
 
@@ -50,30 +64,61 @@ class AlignedEncoderDecoder(EncoderDecoder):
         neck: Mapping | None = None,
         auxiliary_head: Mapping | Sequence[Mapping] | None = None,
         size_divisor: int = 1,
+        data_preprocessor: Mapping | None = None,
+        test_cfg: Mapping | None = None,
         **kwargs,
     ) -> None:
         if not isinstance(size_divisor, int) or size_divisor < 1:
             raise ValueError(f"size_divisor must be an integer of 1 or more, got {size_divisor!r}")
-        several = isinstance(auxiliary_head, (list, tuple))
-        auxiliary_heads = auxiliary_head if several else [auxiliary_head] if auxiliary_head else []
-        for head in (decode_head, *auxiliary_heads):
-            if size_divisor > 1 and not is_skip_head(head):
-                raise ValueError(
-                    f"size_divisor={size_divisor} pads maps, which {head['type']} would stretch over the image: pad the"
-                    " images themselves with model.data_preprocessor.size_divisor"
-                )
-        decode_head = with_geometry(decode_head, backbone, neck)
-        auxiliary_heads = [with_geometry(head, backbone, neck) for head in auxiliary_heads]
-        auxiliary_head = auxiliary_heads if several else next(iter(auxiliary_heads), None)
-        super().__init__(backbone, decode_head, neck, auxiliary_head, **kwargs)
         self.size_divisor = size_divisor
-        try:
-            self.coord_maps = trunk_maps(backbone, neck)
-        except UnknownGeometryError:
-            self.coord_maps = ()
-        check_maps(self)
-        maps = [*self.coord_maps, *chain.from_iterable(head.feature_maps for head in skip_heads(self).values())]
-        self.coarsest_stride = int(max((one.stride for one in maps), default=1))
+        super().__init__(
+            backbone,
+            decode_head,
+            neck,
+            auxiliary_head,
+            data_preprocessor=dict(DATA_PREPROCESSOR) if data_preprocessor is None else data_preprocessor,
+            test_cfg=ConfigDict({"mode": "whole", **(test_cfg or {})}),
+            **kwargs,
+        )
+        strides = [one.stride for one in self.feature_maps if one.stride] + [
+            at.stride for head in skip_heads(self).values() for at in head.feature_maps
+        ]
+        self.coarsest_stride = int(max(strides, default=1))
+        if size_divisor % self.coarsest_stride and any(one.whole_cells for one in self.feature_maps):
+            raise ValueError(
+                f"the maps of {type(self.backbone).__name__} lie elsewhere in images that do not fill their cells: set"
+                f" model.size_divisor={self.coarsest_stride}"
+            )
+
+    def _init_decode_head(self, decode_head: Mapping) -> None:
+        """Read the built trunk, and build the head for it."""
+        self.feature_maps = trunk_maps(self.backbone, self.neck if self.with_neck else None)
+        super()._init_decode_head(self._for_trunk(decode_head))
+        self._check(self.decode_head)
+
+    def _init_auxiliary_head(self, auxiliary_head: Mapping | Sequence[Mapping] | None) -> None:
+        if auxiliary_head is None:
+            return
+        several = isinstance(auxiliary_head, (list, tuple))
+        heads = [self._for_trunk(head) for head in (auxiliary_head if several else [auxiliary_head])]
+        super()._init_auxiliary_head(heads if several else heads[0])
+        for head in self.auxiliary_head if several else [self.auxiliary_head]:
+            self._check(head)
+
+    def _for_trunk(self, head: Mapping) -> Mapping:
+        kind = MODELS.get(head["type"]) if isinstance(head["type"], str) else head["type"]
+        is_skip_head = isinstance(kind, type) and issubclass(kind, FCNSkipHead)
+        return {**head, "input_maps": self.feature_maps} if is_skip_head else head
+
+    def _check(self, head: nn.Module) -> None:
+        if isinstance(head, FCNSkipHead):
+            return
+        if self.size_divisor > 1:
+            raise ValueError(
+                f"size_divisor={self.size_divisor} pads maps, which {type(head).__name__} would stretch over the image:"
+                " pad the images themselves with model.data_preprocessor.size_divisor"
+            )
+        check_stretched(head, self.feature_maps)
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """Run backbone and neck.
@@ -95,7 +140,9 @@ class AlignedEncoderDecoder(EncoderDecoder):
             raise
         if isinstance(features, Tensor):
             features = (features,)
-        coord_maps = getattr(features, "coord_maps", self.coord_maps) or self._declared(len(features))
+        coord_maps = [one.coord_map for one in self.feature_maps]
+        if None in coord_maps or not coord_maps:
+            coord_maps = self._declared(len(features))
         return ImageFeatures(features, (height, width), coord_maps) if coord_maps else features
 
     def _check_size(self, size: tuple[int, int], error: Exception) -> None:
@@ -113,3 +160,28 @@ class AlignedEncoderDecoder(EncoderDecoder):
         for head in skip_heads(self).values():
             declared.update(zip((i % count for i in head.in_index), head.feature_maps))
         return [declared.get(i) for i in range(count)] if declared else []
+
+
+def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:
+    """The skip heads of a segmentor, by their names in its config."""
+    auxiliary = getattr(model, "auxiliary_head", None)
+    heads = {"decode_head": model.decode_head, "auxiliary_head": auxiliary}
+    if isinstance(auxiliary, nn.ModuleList):
+        heads.update((f"auxiliary_head.{i}", head) for i, head in enumerate(auxiliary))
+    return {name: head for name, head in heads.items() if isinstance(head, FCNSkipHead)}
+
+
+def check_stretched(head: nn.Module, maps: Sequence[FeatureMap]) -> None:
+    """Check that a head of the toolbox, which stretches its maps over the image, has none that begins outside of it.
+
+    Raises:
+        ValueError: naming the map.
+    """
+    in_index = getattr(head, "in_index", -1)
+    for i in [in_index] if isinstance(in_index, int) else in_index or ():
+        at = maps[i].coord_map if -len(maps) <= i < len(maps) else None
+        if at is not None and at.offset <= -at.stride / 2:
+            raise ValueError(
+                f"{type(head).__name__} stretches map {i} over the image, but it lies at {at}, beginning outside of the"
+                " image: set model.backbone.padding=1, or take a skip head, which crops it"
+            )
