@@ -17,7 +17,7 @@ from .restricted_pickle import RestrictedPickle
 
 #: Makes every ``torch.load`` a safe one.
 FORCE_SAFE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-#: Whether ``torch.load(weights_only=True)`` can be told further types, by name.
+#: Whether ``torch.load(weights_only=True)`` takes further types by their name in a file.
 HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version("2.6")
 
 
@@ -71,7 +71,7 @@ def _types_by_name() -> dict[str, Callable]:
 
 
 def _buffer_method(owner: type, name: str) -> Callable:
-    """Stand-in for ``getattr``, by which a HistoryBuffer's statistics are pickled; it gives away nothing else."""
+    """Stand-in for ``getattr``, by which a HistoryBuffer's statistics are pickled; it returns nothing else."""
     if owner is not HistoryBuffer or name.startswith("_"):
         raise pickle.UnpicklingError(f"the file asks for the attribute {name} of {owner}")
     return getattr(owner, name)

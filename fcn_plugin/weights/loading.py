@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mmengine.dist import barrier, get_rank
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..utils.text import summarize
 from .checkpoint import WeightsError
 from .download import local_file
-from .importing import canonical_weights, import_weights
+from .importing import import_weights
 
 
 def load_pretrained(module: nn.Module, part: str, source: str) -> None:
@@ -49,9 +49,6 @@ def part_weights(module: nn.Module, part: str, weights: Mapping[str, Tensor]) ->
     """
     own = module.state_dict()
     found = {key.removeprefix(f"{part}."): value for key, value in weights.items() if key.startswith(f"{part}.")}
-    for key, value in found.items():
-        if value.ndim == 2 and key in own and value.numel() == own[key].numel():
-            found[key] = value.reshape(own[key].shape)  # fc6 of a file without convolutions
     misfits = compare_state_dicts(own, found)
     if misfits:
         problems = "; ".join(f"{kind}: {summarize(keys)}" for kind, keys in misfits.items())
@@ -87,15 +84,3 @@ def compare_state_dicts(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) 
         ],
     }
     return {kind: keys for kind, keys in misfits.items() if keys}
-
-
-def load_part(part: str) -> Callable:
-    """A ``load_state_dict`` pre-hook, until the models call :func:`load_pretrained`."""
-
-    def hook(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
-        if not prefix:  # inside a segmentor, names are canonical already
-            weights = part_weights(module, part, canonical_weights(state_dict))
-            state_dict.clear()
-            state_dict.update(weights)
-
-    return hook

@@ -14,7 +14,7 @@ from .checkpoint import WeightsError
 CAFFE = dict(bgr_to_rgb=False, mean=[104.00699, 116.66877, 122.67892], std=[1.0, 1.0, 1.0])
 #: torchvision and mmpretrain: RGB 0..1, minus the mean, by the standard deviation, here times 255.
 TORCHVISION = dict(bgr_to_rgb=True, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-#: Caffe's VGG16 with its input channels turned round (SSD's weights): RGB, 0..255, minus the mean.
+#: Caffe's VGG16 with its input channels in reverse order (SSD's weights): RGB, 0..255, minus the mean.
 RGB_255 = dict(bgr_to_rgb=True, mean=[123.675, 116.28, 103.53], std=[1.0, 1.0, 1.0])
 #: What the command line calls them.
 PREPROCESSINGS = dict(caffe=CAFFE, torchvision=TORCHVISION, rgb255=RGB_255)

@@ -1,4 +1,4 @@
-"""Safe loading for PyTorch before 2.6, whose ``torch.load(weights_only=True)`` cannot be told further types."""
+"""Safe loading for PyTorch before 2.6, whose ``torch.load(weights_only=True)`` takes no further types."""
 
 from __future__ import annotations
 

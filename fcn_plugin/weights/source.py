@@ -39,5 +39,5 @@ class WeightSource(ABC):
 
         Returns:
             dict: ``preprocessing``, the input that the weights expect (``bgr_to_rgb``, ``mean``, ``std``), and
-            ``skip_scales``, the constants on the skips, fine to coarse; each only if it can be told.
+            ``skip_scales``, the constants on the skips, fine to coarse; each only if it is known.
         """

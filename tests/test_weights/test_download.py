@@ -52,23 +52,14 @@ def test_missing_on_the_server_or_no_server(cache, site):
     assert not list(cache.iterdir())
 
 
-@pytest.mark.parametrize("name", ["vgg.h5", "vgg.caffemodel", "vgg.pth"])
-def test_init_cfg_downloads_every_format(cache, site, name):
-    """By URL."""
+def test_init_cfg_downloads(cache, site):
     folder, server = site
     tensors = files.reference_weights()
-    if name.endswith("h5"):
-        pytest.importorskip("h5py")
-        files.write_keras(folder / name, tensors)
-    elif name.endswith("caffemodel"):
-        pytest.importorskip("google.protobuf")
-        files.write_caffemodel(folder / name, files.flattened(tensors))
-    else:
-        torch.save(files.torchvision_names(tensors), folder / name)
-    neck = FCConvNeck(files.CHANNELS[-1], files.FC, init_cfg=dict(type="Pretrained", checkpoint=server.url(name)))
+    torch.save(files.torchvision_names(tensors), folder / "vgg.pth")
+    neck = FCConvNeck(files.CHANNELS[-1], files.FC, init_cfg=dict(type="Pretrained", checkpoint=server.url("vgg.pth")))
     neck.init_weights()
     assert torch.equal(neck.fc6.weight, tensors["fc6.weight"]) and torch.equal(neck.fc7.bias, tensors["fc7.bias"])
-    assert (cache / name).is_file() and [path for path, _ in server.requests] == [f"/{name}"]
+    assert (cache / "vgg.pth").is_file() and [path for path, _ in server.requests] == ["/vgg.pth"]
 
 
 def test_names_of_model_zoos(monkeypatch):

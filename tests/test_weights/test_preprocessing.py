@@ -96,7 +96,7 @@ def test_folding_changes_no_output(padding, old):
 
 @pytest.mark.parametrize("first", ["conv1_1", "conv1", "conv1_7x7_s2"])
 def test_folding_by_hand(first):
-    """One weight per channel: red / 50, green / 40, blue / 20, and the channels turned round."""
+    """One weight per channel: red / 50, green / 40, blue / 20, and the channels in reverse order."""
     weights = {f"backbone.{first}.weight": torch.tensor([100.0, 80.0, 60.0]).reshape(1, 3, 1, 1)}
     folded, new = fold_preprocessing(weights, dict(bgr_to_rgb=True, mean=[1.0, 2.0, 3.0], std=[50.0, 40.0, 20.0]))
     assert folded[f"backbone.{first}.weight"].flatten().tolist() == [3.0, 2.0, 2.0]
