@@ -1,10 +1,7 @@
 """VOC and SBD from their archives to the tree that the configs read."""
 
-import os
 import shutil
-import signal
 import tarfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +21,7 @@ from testing.small_release import (
     TRAIN,
     VAL,
     VOC2011_VAL,
-    describe,
+    kill_when,
     make_archives,
     prepare,
     sbd_label,
@@ -33,9 +30,8 @@ from testing.small_release import (
 )
 from testing.utils import PROCESSES
 
-from fcn_plugin.datasets.preparation import check_voc, download, prepare_voc
+from fcn_plugin.datasets.preparation import check_voc, prepare_voc
 from fcn_plugin.datasets.preparation.lists import read_list
-from fcn_plugin.datasets.preparation.release import VOC_RELEASE
 
 
 @pytest.fixture(scope="module")
@@ -153,22 +149,23 @@ def test_a_tree_that_was_unpacked_by_hand(release, archives, tmp_path, offline):
     assert before.items() <= state(root).items()
 
 
-@pytest.mark.parametrize("missing", ["JPEGImages/2010_000000.jpg", "SegmentationClass/2009_000000.png"])
-def test_files_missing_of_voc_come_from_its_archive(copy, release, archives, missing):
-    (copy / "VOC2012" / missing).unlink()
-    if "2010" in missing:  # as if SBD had not been prepared
-        shutil.rmtree(copy / "VOC2012/SegmentationClassSBD")
+@pytest.mark.parametrize(
+    "lost, needs_archives",
+    [
+        (["JPEGImages/2010_000000.jpg", "SegmentationClassSBD"], True),  # as if SBD had not been prepared
+        (["SegmentationClass/2009_000000.png"], True),
+        (["ImageSets/Segmentation/sbd_val.txt"], True),
+        (["ImageSets/Segmentation/seg11valid.txt"], False),
+        (["ImageSets/Segmentation/trainaug.txt"], False),
+    ],
+)
+def test_what_is_lost_is_made_again(copy, release, archives, lost, needs_archives, offline):
+    for path in (copy / "VOC2012" / name for name in lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = state(copy)
-    assert prepare_voc(copy, archives, release=release)
+    assert prepare_voc(copy, archives if needs_archives else None, release=release)
     assert_complete(copy)
     assert before.items() <= state(copy).items()
-
-
-@pytest.mark.parametrize("missing", ["seg11valid", "trainaug", "sbd_val"])
-def test_lists_are_derived_again(copy, release, archives, missing, offline):
-    (copy / f"VOC2012/ImageSets/Segmentation/{missing}.txt").unlink()
-    assert prepare_voc(copy, archives if missing == "sbd_val" else None, release=release)
-    assert_complete(copy)
 
 
 def test_a_list_of_the_user_is_kept(copy, release, archives):
@@ -178,14 +175,21 @@ def test_a_list_of_the_user_is_kept(copy, release, archives):
     assert not prepare_voc(copy, archives, release=release) and state(copy) == before
 
 
-@pytest.mark.parametrize("folder", ["SegmentationClass", "SegmentationClassSBD", "SegmentationClassAug", "JPEGImages"])
-def test_check_names_what_is_missing(copy, release, folder):
-    name = {"SegmentationClass": VAL[3], "JPEGImages": SBD_ONLY[1]}.get(folder, SBD_ONLY[1])
-    file = copy / f"VOC2012/{folder}/{name}{'.jpg' if folder == 'JPEGImages' else '.png'}"
-    file.unlink()
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"SegmentationClass/{VAL[3]}.png",
+        f"SegmentationClassSBD/{SBD_ONLY[1]}.png",
+        f"SegmentationClassAug/{SBD_ONLY[1]}.png",
+        f"JPEGImages/{SBD_ONLY[1]}.jpg",
+    ],
+)
+def test_check_names_what_is_missing(copy, release, file):
+    path = copy / "VOC2012" / file
+    path.unlink()
     before = state(copy)
     problems = check_voc(copy, release=release)
-    assert problems and all(str(file.parent) in problem and file.name in problem for problem in problems)
+    assert problems and all(str(path.parent) in problem and path.name in problem for problem in problems)
     assert state(copy) == before
 
 
@@ -195,16 +199,19 @@ def test_check_of_nothing(tmp_path, release):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", ["seg11valid", "count"])
-def test_lists_that_overlap_or_are_too_short(release, archives, tmp_path, change):
-    if change == "count":
-        wrong = replace(release, counts={**release.counts, "sbd_train": 6})
-        message = "sbd_train.txt has 5 names, expected 6"
-    else:
-        wrong = replace(release, seg11valid=(SEG11VALID[0], SBD_TRAIN[0]))
-        message = f"sbd_train.txt and seg11valid.txt overlap: {SBD_TRAIN[0]}"
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(counts=dict(sbd_train=6)), "sbd_train.txt has 5 names, expected 6"),
+        (
+            dict(seg11valid=(SEG11VALID[0], SBD_TRAIN[0])),
+            f"sbd_train.txt and seg11valid.txt overlap: {SBD_TRAIN[0]}",
+        ),
+    ],
+)
+def test_lists_that_overlap_or_are_too_short(release, archives, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        prepare_voc(tmp_path, archives, release=wrong)
+        prepare_voc(tmp_path, archives, release=replace(release, **change))
     assert not (tmp_path / "VOC2012/SegmentationClassSBD").exists()  # before the work
     assert not (tmp_path / "VOC2012/ImageSets/Segmentation/sbd_train.txt").exists()
 
@@ -272,26 +279,22 @@ def test_disk_too_small_for_the_downloads(release, archives, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "options, error, message",
+    "arguments, error, message",
     [
-        (dict(root="file"), ValueError, "file is a file: give a directory"),
-        (dict(root="VOCdevkit/VOC2012"), ValueError, "VOC2012 is a data set itself: give .*VOCdevkit$"),
-        (dict(archives="nowhere"), FileNotFoundError, "there is no directory .*nowhere of archives"),
+        (["VOCdevkit/VOC2012"], ValueError, "VOC2012 is a data set itself: give the directory above, .*VOCdevkit$"),
+        (["root", "nowhere"], FileNotFoundError, "there is no directory .*nowhere of archives"),
         (
-            dict(archives="VOCdevkit"),
+            ["root", "VOCdevkit"],
             FileNotFoundError,
             r"VOCdevkit has no VOCtrainval_11-May-2012.tar \(http://host.*\) and benchmark.tgz \(https://www2.*put it",
         ),
-        (dict(workers=0), ValueError, "expected 1 worker or more, got 0"),
     ],
 )
-def test_wrong_arguments(tmp_path, options, error, message, offline):
-    (tmp_path / "file").touch()
+def test_wrong_arguments(tmp_path, arguments, error, message, offline):
     (tmp_path / "VOCdevkit/VOC2012/ImageSets").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
-    paths = {key: tmp_path / value for key, value in options.items() if key != "workers"}
     with pytest.raises(error, match=message):
-        prepare_voc(**{"root": tmp_path / "root", **options, **paths})
+        prepare_voc(*(tmp_path / name for name in arguments))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -330,26 +333,13 @@ def test_two_at_a_time(release, archives, tmp_path):
     assert prepare_voc(tmp_path, archives, release=release)
 
 
-def kill_when(condition, *arguments) -> None:
-    """Prepare in a process of its own, and kill it alone as soon as a condition holds."""
-    process = PROCESSES.Process(target=prepare, args=arguments)
-    process.start()
-    end = time.monotonic() + 60
-    while not condition():
-        assert process.is_alive() and time.monotonic() < end
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-
-
 def test_killed_while_downloading(release, archives, tmp_path):
     part = tmp_path / f"downloads/{release.voc2012.name}.part"
     half = release.voc2012.size // 2
     with serving(archives) as server:
         served = server.serve(release)
         server.cuts, server.hold = [half], PROCESSES.Event()
-        kill_when(lambda: part.is_file() and part.stat().st_size == half, str(tmp_path), None, served, 1)
+        kill_when(lambda: part.is_file() and part.stat().st_size == half, prepare, tmp_path, None, served, 1)
         server.hold.set()
         assert prepare_voc(tmp_path, release=served)
         asked = [headers.get("Range") for path, headers in server.requests if path.endswith(release.voc2012.name)]
@@ -362,7 +352,7 @@ def test_killed_while_downloading(release, archives, tmp_path):
 def test_killed_while_converting(tmp_path, workers, offline):
     release = make_archives(tmp_path / "archives", more=300)
     root, out = tmp_path / "root", tmp_path / "root/VOC2012/SegmentationClassSBD"
-    kill_when(lambda: out.is_dir() and any(out.glob("*.png")), str(root), str(tmp_path / "archives"), release, workers)
+    kill_when(lambda: any(out.glob("*.png")), prepare, root, tmp_path / "archives", release, workers)
     converted = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
     assert 0 < len(converted) < release.counts["sbd_train"]
     for path in converted:
@@ -386,14 +376,3 @@ def test_killed_while_unpacking(release, archives, tmp_path):
     assert prepare_voc(tmp_path, archives, release=release)
     assert_complete(tmp_path)
     Image.open(tmp_path / f"VOC2012/JPEGImages/{TRAIN[0]}.jpg").verify()
-
-
-def test_urls(release, archives):
-    other = VOC_RELEASE.with_urls(dict(sbd="http://here/x"))
-    assert (other.sbd.url, other.sbd.md5) == ("http://here/x", VOC_RELEASE.sbd.md5)
-    assert other.voc2012 == VOC_RELEASE.voc2012
-    with pytest.raises(ValueError, match="no archive 'voc' to download: expected one of voc2012, sbd, voc2011"):
-        VOC_RELEASE.with_urls(dict(voc="http://here/x"))
-    with pytest.raises(ValueError, match="expected an http:// or https:// address for sbd, got 'file:///x'"):
-        VOC_RELEASE.with_urls(dict(sbd="file:///x"))
-    assert describe(release.sbd, archives / release.sbd.name) == release.sbd and download.CHUNK > 0

@@ -5,7 +5,7 @@ import random
 from itertools import islice
 
 import numpy as np
-import pytest
+from testing.utils import skip_on_openmmlab
 
 from fcn_plugin.datasets.seeded_sampler import SeededInfiniteSampler, SeedTransforms
 from fcn_plugin.utils.seeding import derived_seed
@@ -50,8 +50,8 @@ def test_two_processes(monkeypatch):
 def test_resumed():
     """Where the toolbox has the sampler skip what was trained on, the seeds follow."""
     resumed = sampler()
-    if not hasattr(resumed, "skip"):
-        pytest.skip("this mmengine loads and drops the samples instead")
+    if not hasattr(resumed, "skip"):  # its mmengine loads and drops the samples instead
+        skip_on_openmmlab("a sampler that skips")
     resumed.skip(6)
     assert take(resumed, 5) == take(sampler(), 11)[6:]
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
 from mmseg.utils import get_palette
 from PIL import Image
+from testing.utils import ROOT
 
 from fcn_plugin.datasets import ShapesDataset, shapes_generator
 from fcn_plugin.datasets.shapes_generator import CLASSES, SHAPES, draw_image, voc_palette, write_shapes
 
-ROOT = Path(__file__).parents[2]
 SIZE = (96, 80)
 
 
@@ -33,26 +32,18 @@ def shapes(tmp_path_factory) -> Path:
     return root
 
 
-def test_two_runs_write_the_same_bytes(shapes, tmp_path):
-    write_shapes(tmp_path / "again", 5, 3, SIZE, seed=7)
+def test_the_arguments_decide_the_bytes(shapes, tmp_path):
     first = digest(shapes)
     assert len(first) == 8 + 8 + 3
+    write_shapes(tmp_path / "again", 5, 3, SIZE, seed=7)
     assert digest(tmp_path / "again") == first
-
-
-def test_another_seed_draws_other_images(shapes, tmp_path):
+    pictures = {file: content for file, content in first.items() if file.endswith(".jpg")}
+    assert len(set(pictures.values())) == 8  # no two alike, over both splits
     write_shapes(tmp_path / "other", 5, 3, SIZE, seed=8)
-    other, first = digest(tmp_path / "other"), digest(shapes)
-    assert not {h for f, h in other.items() if f.endswith(".jpg")} & {h for f, h in first.items() if f.endswith(".jpg")}
-
-
-def test_a_longer_list_begins_with_the_shorter_one_and_splits_differ(shapes, tmp_path):
-    write_shapes(tmp_path / "longer", 6, 3, SIZE, seed=7)
-    longer, first = digest(tmp_path / "longer"), digest(shapes)
-    images = [f for f in first if not f.endswith(".txt")]
-    assert len(images) == 16
-    assert all(longer[f] == first[f] for f in images)
-    assert len({first[f] for f in images if f.endswith(".jpg")}) == 8  # no two alike, over both splits
+    assert not set(digest(tmp_path / "other").values()) & set(pictures.values())
+    write_shapes(tmp_path / "longer", 6, 3, SIZE, seed=7)  # begins with the shorter one
+    longer = digest(tmp_path / "longer")
+    assert all(longer[file] == content for file, content in first.items() if not file.endswith(".txt"))
 
 
 def test_lists_name_the_files_and_are_disjoint(shapes):
@@ -140,23 +131,6 @@ def test_only_the_form_tells_the_class(monkeypatch):
     assert np.array_equal(*pictures)
 
 
-def test_the_dataset_class_reads_it(shapes):
-    dataset = DATASETS.build(
-        dict(
-            type="ShapesDataset",
-            data_root=str(shapes),
-            data_prefix=dict(img_path="JPEGImages", seg_map_path="SegmentationClass"),
-            ann_file="ImageSets/Segmentation/val.txt",
-            pipeline=[dict(type="LoadImageFromFile"), dict(type="mmseg.LoadAnnotations")],
-        )
-    )
-    assert len(dataset) == 3
-    sample = dataset[1]
-    name = read_list(shapes, "val")[1]
-    assert sample["img"].shape == (80, 96, 3)
-    assert np.array_equal(sample["gt_seg_map"], np.array(Image.open(shapes / "SegmentationClass" / f"{name}.png")))
-
-
 def test_the_same_set_again_is_left_alone(shapes):
     before = {f: f.stat().st_mtime_ns for f in shapes.rglob("*")}
     assert write_shapes(shapes, 5, 3, SIZE, seed=7) is False
@@ -168,25 +142,18 @@ def test_an_empty_directory_is_filled(tmp_path):
     assert len(digest(tmp_path)) == 7
 
 
-@pytest.mark.parametrize("change", ["seed", "edited", "extra"])
-def test_other_contents_are_refused_and_kept(tmp_path, change):
+@pytest.mark.parametrize("change, seed", [("", 1), ("ImageSets/Segmentation/val.txt", 0), ("note.txt", 0)])
+def test_other_contents_are_refused_and_kept(tmp_path, change, seed):
     root = tmp_path / "set"
     write_shapes(root, 1, 1, SIZE)
-    if change == "edited":
-        (root / "ImageSets/Segmentation/val.txt").write_text("other\n")
-    elif change == "extra":
-        (root / "note.txt").write_text("mine")
+    if change:
+        (root / change).write_text("mine")
     before = digest(root)
     with pytest.raises(FileExistsError, match="exists with other contents: remove it"):
-        write_shapes(root, 1, 1, SIZE, seed=int(change == "seed"))
-    assert digest(root) == before
-    assert [p.name for p in tmp_path.iterdir()] == ["set"]
-
-
-def test_a_file_in_the_way_is_refused(tmp_path):
-    (tmp_path / "file").write_text("mine")
+        write_shapes(root, 1, 1, SIZE, seed=seed)
+    assert digest(root) == before and list(tmp_path.iterdir()) == [root]
     with pytest.raises(FileExistsError, match="is a file"):
-        write_shapes(tmp_path / "file", 1, 1, SIZE)
+        write_shapes(root / "ImageSets/Segmentation/val.txt", 1, 1, SIZE)
 
 
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
@@ -214,20 +181,16 @@ def test_wrong_arguments(tmp_path, options, message):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments, code", [(["--train", "0"], "error: train and val need at least 1 image each"), ([], 0)]
-)
-def test_the_tool(tmp_path, monkeypatch, capsys, arguments, code):
-    out = tmp_path / "set"
-    options = ["--train", "2", "--val", "1", "--size", "96", "80", "--seed", "4", *arguments]
-    monkeypatch.setattr(sys, "argv", ["make_shapes.py", str(out), *options])
-    if code:
-        with pytest.raises(SystemExit) as info:
-            runpy.run_path(str(ROOT / "tools/make_shapes.py"), run_name="__main__")
-        assert info.value.code == f"{code}, got 0 and 1"
-        return
-    for expected in (f"Wrote 2 training and 1 validation images to {out}.", "Nothing to do"):
+def test_the_tool(tmp_path, monkeypatch, capsys):
+    def call(*arguments: object) -> str:
+        options = ["--val", 1, "--size", *SIZE, "--seed", 4, *arguments]
+        monkeypatch.setattr(sys, "argv", ["make_shapes.py", *map(str, [tmp_path / "set", *options])])
         runpy.run_path(str(ROOT / "tools/make_shapes.py"), run_name="__main__")
-        assert expected in capsys.readouterr().out
+        return capsys.readouterr().out
+
+    assert f"Wrote 2 training and 1 validation images to {tmp_path / 'set'}." in call("--train", 2)
+    assert "Nothing to do" in call("--train", 2)
     write_shapes(tmp_path / "same", 2, 1, SIZE, seed=4)
-    assert digest(out) == digest(tmp_path / "same")
+    assert digest(tmp_path / "set") == digest(tmp_path / "same")
+    with pytest.raises(SystemExit, match="error: train and val need at least 1 image each, got 0 and 1"):
+        call("--train", 0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import re
+import signal
 import tarfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +23,7 @@ from scipy.io import savemat
 from fcn_plugin.datasets.preparation.prepare_voc import prepare_voc
 from fcn_plugin.datasets.preparation.release import VOC_RELEASE, Archive, VOCRelease
 from fcn_plugin.datasets.shapes_generator import voc_palette
+from testing.utils import PROCESSES
 
 SIZE = (48, 40)  # width and height
 TRAIN = [f"2007_00000{i}" for i in range(4)]
@@ -224,7 +228,20 @@ def serving(folder: Path) -> Iterator[Server]:
             thread.join()
 
 
-def prepare(root: str, archives: str | None, release: VOCRelease, workers: int) -> None:
+def prepare(root: Path, archives: Path | None, release: VOCRelease, workers: int) -> None:
     """For a process of its own, which forks its workers (as a process from the shell does on most systems)."""
     multiprocessing.set_start_method("fork", force=True)
     prepare_voc(root, archives, workers=workers, release=release)
+
+
+def kill_when(condition: Callable[[], bool], function: Callable, *args: object, **kwargs: object) -> None:
+    """Call a function in a process of its own, and kill it alone as soon as a condition holds."""
+    process = PROCESSES.Process(target=function, args=args, kwargs=kwargs)
+    process.start()
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.is_alive() and time.monotonic() < end
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL

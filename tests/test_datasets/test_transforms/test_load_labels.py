@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from mmseg.datasets import PascalVOCDataset
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from fcn_plugin.datasets import LoadLabels
@@ -144,9 +142,3 @@ def test_wrong_palette(palette):
 def test_pictures_without_labels_pass():
     """As the toolbox's inference sends them through a pipeline."""
     assert LoadLabels()(dict(img_path="picture.jpg")) == dict(img_path="picture.jpg")
-
-
-def test_registered():
-    init_default_scope("mmseg")
-    transform = TRANSFORMS.build(dict(type="LoadLabels", palette="CamVidDataset"))
-    assert repr(transform) == "LoadLabels(palette='CamVidDataset', ignore_index=255, backend_args=None)"
