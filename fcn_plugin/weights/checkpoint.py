@@ -111,10 +111,10 @@ def _load(path: Path) -> object:
         options = dict(map_location="cpu", mmap=file.read(2) == b"PK")  # torch's older format cannot be memory-mapped
     if HAS_SAFE_GLOBALS:
         with checkpoint_types():
-            return torch.load(path, weights_only=True, **options)
+            return torch.load(str(path), weights_only=True, **options)
     forced = os.environ.pop(FORCE_SAFE, None)  # an unpickler of one's own is refused then, this one, too
     try:
-        return torch.load(path, weights_only=False, pickle_module=RestrictedPickle(_types_by_name()), **options)
+        return torch.load(str(path), weights_only=False, pickle_module=RestrictedPickle(_types_by_name()), **options)
     finally:
         if forced is not None:
             os.environ[FORCE_SAFE] = forced

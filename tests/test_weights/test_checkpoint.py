@@ -1,6 +1,7 @@
 """Reading checkpoints: what the toolbox saves, and nothing that runs code."""
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,13 @@ def test_getattr_of_other_things(owner, name, tmp_path):
     content = dict(state_dict=WEIGHTS, trap=Calls(getattr, owner, name))
     with pytest.raises(WeightsError, match=f"asks for the attribute {name} of"):
         read_checkpoint(save(tmp_path / "c.pth", content))
+
+
+def test_safe_only_while_it_is_read(tmp_path):
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, loss=HistoryBuffer([1.0], [1])))
+    read_checkpoint(path)
+    with pytest.raises(pickle.UnpicklingError, match="HistoryBuffer|getattr"):
+        torch.load(path, weights_only=True)
 
 
 @pytest.mark.parametrize("known", [[], [HistoryBuffer, np.ndarray], [getattr]])
