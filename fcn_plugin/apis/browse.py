@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -55,14 +54,15 @@ def build_loader(cfg: Config, split: str, num_workers: int = 0) -> DataLoader:
     Raises:
         ValueError: if the config has no such dataloader, or a list without images.
     """
-    if not cfg.get(f"{split}_dataloader"):
-        raise ValueError(f"the config has no {split}_dataloader")
+    name = f"{split}_dataloader"
+    settings = copy.deepcopy(cfg.get(name))
+    if not settings:
+        raise ValueError(f"the config has no {name}")
     init_default_scope(cfg.get("default_scope") or "mmseg")
-    for part in leaf_datasets(cfg[f"{split}_dataloader"].dataset):
-        dataset = build_dataset(part, f"{split}_dataloader")
+    for part in leaf_datasets(settings):
+        dataset = build_dataset(part, name)
         if dataset is not None and not dataset.data_list:
             raise ValueError(f"the list {dataset.ann_file} has no images")
-    settings = copy.deepcopy(cfg[f"{split}_dataloader"])
     settings.update(num_workers=num_workers, persistent_workers=num_workers > 0)
     if num_workers == 0:
         settings.pop("prefetch_factor", None)
@@ -70,19 +70,16 @@ def build_loader(cfg: Config, split: str, num_workers: int = 0) -> DataLoader:
 
 
 def seen_samples(cfg: Config, loader: DataLoader, training: bool) -> Iterator[Seen]:
-    """The images of a dataloader, in its batches.
-
-    Args:
-        cfg (Config): with the ``model.data_preprocessor`` that the batches go through.
-        loader (DataLoader): from :func:`build_loader`.
-        training (bool): whether batches are padded, as the toolbox does in training.
-    """
+    """The images of a dataloader in its batches, behind the model's preprocessor, which pads them in training."""
     settings = cfg.model.data_preprocessor
     preprocessor = MODELS.build(settings)
     for batch in loader:
         data = preprocessor(batch, training=training)
         for inputs, sample in zip(data["inputs"], data["data_samples"]):
-            yield _seen(_picture(inputs, settings), sample)
+            image = _picture(inputs, settings)
+            ignored = np.full(image.shape[:2], IGNORE_INDEX)
+            labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else ignored
+            yield Seen(sample.img_path, image, labels, tuple(sample.img_shape[:2]), bool(sample.get("flip")))
 
 
 def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
@@ -95,19 +92,11 @@ def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
     return inputs.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
-def _seen(image: np.ndarray, sample: SegDataSample) -> Seen:
-    labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else np.full(image.shape[:2], IGNORE_INDEX)
-    return Seen(sample.img_path, image, labels, tuple(sample.img_shape[:2]), bool(sample.get("flip")))
-
-
 def paint_labels(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX) -> np.ndarray:
-    """Lay the colours of the classes over the image.
+    """Lay the colours of the classes over the image: RGB, uint8 (H, W, 3).
 
     Ignored pixels show the image under black and white stripes, padding is crossed by white ones, and indices that are
     no class are magenta.
-
-    Returns:
-        np.ndarray: RGB, uint8 (H, W, 3).
     """
     painted = blend(seen.image, paint(seen.labels, palette, other=STRANGE), OPACITY)
     ignored = seen.labels == ignore_index
@@ -177,9 +166,6 @@ def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[P
         split (str): ``train``, ``val`` or ``test``.
         out (str | Path): directory for the pictures, made if needed.
         number (int): how many; fewer if the split has fewer.
-
-    Returns:
-        list[Path]: the files.
 
     Raises:
         ValueError: if the config has no such split, or for a number below 1.

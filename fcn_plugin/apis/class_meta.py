@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
-from ..utils.config import DATALOADERS, leaf_datasets
+from ..utils.config import DATALOADERS, class_of, leaf_datasets
 
 
 def known_class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping) -> dict[str, list]:
@@ -24,8 +24,7 @@ def known_class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping) ->
     Returns:
         dict[str, list]: ``classes`` and ``palette``; without what is not known for ``num_classes``.
     """
-    loaders = [cfg.get(name) or {} for name in reversed(DATALOADERS)]
-    datasets = [dataset for loader in loaders for dataset in leaf_datasets(loader.get("dataset") or {})]
+    datasets = [dataset for name in reversed(DATALOADERS) for dataset in leaf_datasets(cfg.get(name))]
     for meta in (checkpoint_meta.get("dataset_meta") or {}, *map(_declared, datasets)):
         classes, palette = meta.get("classes"), meta.get("palette")
         if isinstance(classes, (list, tuple)) and len(classes) == num_classes:
@@ -72,6 +71,4 @@ def class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping, dataset:
 
 def _declared(dataset: Mapping) -> dict:
     """What a data set says of its classes, without its files."""
-    kind = dataset.get("type")
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return {**getattr(kind, "METAINFO", {}), **(dataset.get("metainfo") or {})}
+    return {**getattr(class_of(dataset, DATASETS), "METAINFO", {}), **(dataset.get("metainfo") or {})}

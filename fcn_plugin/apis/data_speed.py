@@ -52,15 +52,7 @@ class Throughput:
 
 
 def measure(cfg: Config, split: str = "train", workers: int = 0, seconds: float = 10.0) -> Throughput:
-    """Run a dataloader for some time, with the config's batch size.
-
-    The first batch, for which workers are started, is not counted.
-
-    Args:
-        cfg (Config): config of an experiment.
-        split (str): ``train``, ``val`` or ``test``.
-        workers (int): number of worker processes, >= 0.
-        seconds (float): for how long, > 0.
+    """Run a dataloader for some time, with the config's batch size, after a first batch, in which workers start.
 
     Raises:
         ValueError: for arguments out of range, or an empty split.
@@ -84,15 +76,14 @@ def _endless(loader: DataLoader) -> Iterator[dict]:
 
 
 def logged_waiting_share(path: str | Path) -> tuple[float, float]:
-    """Read from the log of a training how long its steps took, and which share of that was spent waiting for data.
+    """Read from the log of a training which share of its steps was spent waiting for data, and how long they took.
 
     Args:
-        path (str | Path): a ``scalars.json`` (in a work directory's ``TIME/vis_data``), or a work directory, of which
-            the newest log is read.
+        path (str | Path): a ``scalars.json``, or a work directory, of which the newest log is read.
 
     Returns:
-        tuple[float, float]: the share, from 0 to 1, and the seconds of a step. The first entry, in which workers were
-        started, is left out if there are others.
+        tuple[float, float]: the share, from 0 to 1, and the seconds of a step; without the first entry, in which
+        workers were started, if there are others.
 
     Raises:
         FileNotFoundError: if there is no log of a training.

@@ -82,7 +82,7 @@ def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
     Raises:
         ValueError: if there are none.
     """
-    dataset = next(leaf_datasets((cfg.get("test_dataloader") or {}).get("dataset") or {}))
+    dataset = next(leaf_datasets(cfg.get("test_dataloader")), {})
     pipeline = cfg.tta_pipeline if tta else dataset.get("pipeline") or cfg.get("test_pipeline")
     if not pipeline:
         raise ValueError(f"{cfg.filename} has no test_dataloader.dataset.pipeline, which tells how pictures are read")

@@ -94,12 +94,7 @@ class FCNMetric(IoUMetric):
     class_metrics: dict[str, np.ndarray] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch and write its predictions, if they are wanted.
-
-        Args:
-            data_batch (Any): not used.
-            data_samples (Sequence[dict]): with ``pred_sem_seg`` and, unless ``format_only``, ``gt_sem_seg``, each
-                holding ``data`` of shape (1, H, W).
+        """Count the pixels of a batch and write its predictions, if they are wanted, as the toolbox does.
 
         Raises:
             ValueError: naming the image, if truth and prediction differ in size or have indices beyond the classes;
@@ -118,25 +113,16 @@ class FCNMetric(IoUMetric):
     def intersect_and_union(
         pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count the pixels of one image by :func:`confusion_matrix`.
+        """Count the pixels of one image by :func:`confusion_matrix`: float64 (num_classes,), on the CPU.
 
-        Returns:
-            tuple[Tensor, Tensor, Tensor, Tensor]: pixels of each class where both agree, where either has it, where
-            it is predicted, and where it is labelled; float64 (num_classes,) on the CPU.
+        They are those of each class where both agree, where either has it, where it is predicted, where it is labelled.
         """
         areas = class_areas(confusion_matrix(pred_label, label, num_classes, ignore_index))
         intersect, predicted, labelled = torch.from_numpy(areas).double()
         return intersect, predicted + labelled - intersect, predicted, labelled
 
     def compute_metrics(self, results: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> dict[str, float]:
-        """Compute the figures and log those of each class.
-
-        Args:
-            results (list[tuple[Tensor, Tensor, Tensor, Tensor]]): of each image, from :meth:`intersect_and_union`.
-
-        Returns:
-            dict[str, float]: the toolbox's, then ``fwIoU``, in percent; empty for ``format_only``.
-        """
+        """The toolbox's figures and ``fwIoU`` in percent, none for ``format_only``; those of each class are logged."""
         metrics = super().compute_metrics(results)
         if not self.format_only:
             areas = [sum(area) for area in zip(*results)]

@@ -66,14 +66,9 @@ def draw_heat_maps(
     classes: Sequence[int],
     names: Sequence[str] | None = None,
 ) -> None:
-    """Save a row of pictures for each class: the image, the score of each cell in its place, that of each pixel.
+    """Save a row of pictures for each of some classes: the image, the score of each cell in its place, of each pixel.
 
-    Args:
-        file (str | Path): picture to write, see :func:`save_figure`.
-        image (np.ndarray): RGB, uint8 (H, W, 3).
-        scores (ClassScores): of this image.
-        classes (Sequence[int]): which classes.
-        names (Sequence[str], optional): names of all classes.
+    The image is RGB, uint8 (H, W, 3); ``names`` are those of all classes.
     """
     height, width = scores.image_size
     dense = scores.upsample(scores.cells[list(classes)]).numpy()

@@ -21,14 +21,7 @@ UPSAMPLING = ("nearest", "bilinear")
 
 
 def find_labels(directory: str | Path, list_file: str | Path | None = None) -> list[Path]:
-    """Find the labels of a data set in VOC layout.
-
-    Args:
-        directory (str | Path): with ``NAME.png`` for each picture (``SegmentationClass``).
-        list_file (str | Path, optional): text file with a NAME per line; all of the directory by default.
-
-    Returns:
-        list[Path]: in the order of the list, or of the names.
+    """Find the labels ``NAME.png`` of a data set in VOC layout, all or those of a list with a NAME per line, in order.
 
     Raises:
         FileNotFoundError: if there is no such directory or list, no PNG in it, or a name of the list has none.
@@ -98,8 +91,6 @@ def oracle_scores(
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> dict[int, FCNScores]:
     """Score labels that were downsampled and upsampled back (:func:`oracle_prediction`) against themselves.
-
-    The files are read in several threads.
 
     Args:
         files (Sequence[Path]): labels as index PNGs, palette or grey.

@@ -59,18 +59,15 @@ class PatchClassifier:
 
     @torch.no_grad()
     def classify_patches(self, images: Tensor, stride: int | None = None, batch_size: int = 16) -> Tensor:
-        """Cut out a patch every ``stride`` pixels and classify each by itself.
+        """Cut out a patch every ``stride`` pixels, by default the network's stride, and classify each by itself.
 
         Args:
             images (Tensor): (N, 3, H, W), ``size`` pixels or more.
-            stride (int, optional): distance of the patches, in pixels; by default the network's stride.
+            stride (int, optional): distance of the patches, in pixels.
             batch_size (int): patches in a batch, on which the memory depends.
 
         Returns:
             Tensor: scores (N, num_classes, h, w) of the patches.
-
-        Raises:
-            ValueError: if a patch does not fit in the image.
         """
         stride = self.check(images, stride)
         patches = images.unfold(2, self.size, stride).unfold(3, self.size, stride)  # a view: (N, 3, h, w, size, size)
@@ -84,15 +81,7 @@ class PatchClassifier:
 
     @torch.no_grad()
     def classify_image(self, images: Tensor, stride: int | None = None) -> Tensor:
-        """The same scores by one fully convolutional pass; of dilated filters, for a stride below the network's.
-
-        Args:
-            images (Tensor): (N, 3, H, W), ``size`` pixels or more.
-            stride (int, optional): distance of the patches, in pixels; by default the network's stride.
-
-        Raises:
-            ValueError: if a patch does not fit in the image.
-        """
+        """The same scores by one fully convolutional pass; of dilated filters, for a stride below the network's."""
         stride = self.check(images, stride)
         finest = math.gcd(stride, self.stride)
         network = self.network if finest == self.stride else dense_form(self.layers, finest, padded=False)

@@ -100,9 +100,6 @@ def write_comparison(comparison: Comparison, out: str | Path, rows: int = 10, so
         rows (int): how many rows of pictures.
         sort (str, optional): the model by whose mean IU the rows are chosen, by default the last.
 
-    Returns:
-        list[Path]: the files.
-
     Raises:
         FileExistsError: if there are files in the directory.
         ValueError: for fewer than 0 rows, or an unknown model.

@@ -17,13 +17,7 @@ def row_shares(matrix: np.ndarray) -> np.ndarray:
 
 
 def draw_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") -> Figure:
-    """Draw a confusion matrix in percent of each row, with the pixels of each class beside its name.
-
-    Args:
-        matrix (np.ndarray): counts (num_classes, num_classes), rows are the truth.
-        classes (Sequence[str]): names of the classes.
-        title (str): above the picture.
-    """
+    """Draw counts (num_classes, num_classes) in percent of each row, with the pixels of each class beside its name."""
     shares, number = row_shares(matrix), len(classes)
     side = 2.4 + 0.46 * min(number, MOST_TO_WRITE)
     figure = Figure(figsize=(side + 1.8, side + 0.2), layout="constrained")

@@ -21,11 +21,7 @@ def default_window(number: int) -> int:
 
 
 def running_median(values: np.ndarray, window: int) -> np.ndarray:
-    """Median of the values around each; near the ends, of as many as there are, and without those that are NaN.
-
-    Args:
-        values (np.ndarray): (n,).
-        window (int): how many values, an odd number.
+    """Median of the values (n,) around each; near the ends, of as many as there are, and without those that are NaN.
 
     Raises:
         ValueError: if the window is even or below 1.
@@ -49,9 +45,6 @@ def draw_curves(runs: Mapping[str, Sequence[RunLog]], window: int | None = None)
 
     Returns:
         Figure: with two or, if mean IU was logged, three panels: loss, learning rate, mean IU in percent.
-
-    Raises:
-        ValueError: as :func:`running_median`.
     """
     validated = any(len(stage.series("mIoU")[0]) for stages in runs.values() for stage in stages)
     heights = (3, 1.3, 2) if validated else (3, 1.3)

@@ -42,8 +42,8 @@ def data_lists(cfg: Config) -> list[DataList]:
     """The lists that a config trains, validates and tests on; a test list equal to the validation's is left out."""
     init_default_scope(cfg.get("default_scope") or "mmseg")
     found: list[DataList] = []
-    for split in [split for split in ("train", "val", "test") if cfg.get(f"{split}_dataloader")]:
-        for dataset in leaf_datasets(cfg[f"{split}_dataloader"].dataset):
+    for split in ("train", "val", "test"):
+        for dataset in leaf_datasets(cfg.get(f"{split}_dataloader")):
             kind = dataset.type if isinstance(dataset.type, str) else dataset.type.__name__
             name = dataset.get("ann_file") or (dataset.get("data_prefix") or {}).get("img_path") or ""
             try:

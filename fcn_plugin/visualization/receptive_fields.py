@@ -45,17 +45,11 @@ def middle_of(image: np.ndarray) -> np.ndarray:
 def draw_fields(
     path: str | Path, trunk: LinearTrunk, alignments: Sequence[MapAlignment], image: np.ndarray
 ) -> list[tuple[float, float, float, float]]:
-    """Draw what the cell nearest to the middle of an image sees, a panel for each feature map.
+    """Draw what the cell nearest to the middle of an image sees, a panel for each feature map as measured.
 
     A panel shows the image, how strongly the cell sees each pixel (the square root, of the strongest), the receptive
     field as a rectangle, also where it reaches beyond the image, and the centre as a dot. The network is the linear
     copy, all weights of which are alike: a trained network weighs the same pixels in its own way.
-
-    Args:
-        path (str | Path): picture to write, in a format that matplotlib knows by its ending.
-        trunk (LinearTrunk): the network.
-        alignments (Sequence[MapAlignment]): its maps, as measured.
-        image (np.ndarray): RGB, uint8 (H, W, 3).
 
     Returns:
         list[tuple[float, float, float, float]]: left, top, right and bottom of each rectangle, in pixels; -0.5 is the

@@ -47,11 +47,7 @@ def mean_iou(ious: np.ndarray) -> float:
 
 
 def iou_table(ious: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
-    """Format the IoU of several models in percent: a row per class, a column per model, mIoU last.
-
-    Args:
-        ious (Mapping[str, np.ndarray]): by model, in [0, 1], (num_classes,); NaN for a class that does not occur.
-        classes (Sequence[str]): names of the classes.
+    """Format the IoU of several models, in [0, 1] or NaN, in percent: a row per class, a column per model, mIoU last.
 
     Raises:
         ValueError: if a model's IoUs are not one per class.
@@ -103,16 +99,7 @@ def draw_rows(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
 ) -> None:
-    """Save a row of pictures (:func:`row_figure`) as ``NAME.png`` for each name: image, truth, then the models.
-
-    Args:
-        directory (str | Path): where they are written; made if it does not exist.
-        data_root (str | Path): data set in VOC layout.
-        prediction_dirs (Mapping[str, str | Path]): directories of index PNGs, by caption.
-        names (Sequence[str]): which pictures.
-        classes (Sequence[str]): names for the legend.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-    """
+    """Save rows (:func:`row_figure`) of a data set in VOC layout as ``NAME.png``: image, truth, then the models."""
     for name in names:
         labels = {"truth": Path(data_root, "SegmentationClass"), **prediction_dirs}
         indices = {caption: read_indices(Path(folder, f"{name}.png")) for caption, folder in labels.items()}

@@ -1,19 +1,22 @@
-"""Prediction through the toolbox's own functions."""
+"""Prediction through the toolbox's own functions, also with a model of our init_model."""
 
 import sys
 
+import mmseg.apis
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
-from mmseg.apis import MMSegInferencer, inference_model, init_model
+from mmseg.apis import MMSegInferencer, inference_model
 from mmseg.registry import MODELS
 from PIL import Image
 from testing.utils import run
 
 from fcn_plugin import config_dir
+from fcn_plugin.apis import init_model
+from fcn_plugin.weights.checkpoint import WeightsError
 
 
 @pytest.fixture
@@ -35,10 +38,11 @@ def picture(height, width):
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("init", [mmseg.apis.init_model, init_model], ids=["toolbox", "ours"])
 @pytest.mark.parametrize("size", [(50, 71), (1, 1), (33, 200)])
-def test_inference_model(trained, size):
+def test_inference_model(trained, size, init):
     config, checkpoint, reference = trained
-    model = init_model(config, checkpoint, device="cpu")
+    model = init(config, checkpoint, device="cpu")
     image = picture(*size)
     result = inference_model(model, image)
     data = reference.data_preprocessor(dict(inputs=[torch.from_numpy(image).permute(2, 0, 1)]))
@@ -46,7 +50,32 @@ def test_inference_model(trained, size):
         expected = reference(data["inputs"], mode="tensor").argmax(1)
     assert result.pred_sem_seg.data.shape == (1, *size)
     assert torch.equal(result.pred_sem_seg.data, expected)
-    assert model.dataset_meta["classes"] == tuple("abcdef")
+    assert list(model.dataset_meta["classes"]) == list("abcdef") and len(model.dataset_meta["palette"]) == 6
+
+
+def test_our_model_takes_the_pipeline_that_it_is_tested_with(trained):
+    """Of a given config, which stays as it is; its name may have a scope, and labels are not loaded."""
+    cfg = Config.fromfile(trained[0])
+    cfg.test_dataloader.dataset.pipeline = [
+        dict(type="mmseg.LoadImageFromFile"),
+        dict(type="Resize", scale_factor=0.5),
+        dict(type="mmseg.LoadAnnotations"),
+        dict(type="PackSegInputs"),
+    ]
+    before = cfg.to_dict()
+    model = init_model(cfg, trained[1], "cpu", {"work_dir": "x"})
+    assert [step["type"] for step in model.cfg.test_pipeline] == ["mmseg.LoadImageFromFile", "Resize", "PackSegInputs"]
+    result = inference_model(model, picture(50, 71))
+    assert result.img_shape == (25, 36) and result.pred_sem_seg.data.shape == (1, 50, 71)
+    assert cfg.to_dict() == before and model.cfg.work_dir == "x" and not model.training
+
+
+def test_our_model_checks_its_weights(trained, tmp_path):
+    config, checkpoint, _ = trained
+    with pytest.raises(WeightsError, match="has 6 classes, the config 7"):
+        init_model(config, checkpoint, "cpu", {"model.decode_head.num_classes": 7})
+    with pytest.raises(FileNotFoundError, match="there is no weight file .*missing.pth"):
+        init_model(config, str(tmp_path / "missing.pth"), "cpu")
 
 
 def test_inferencer_reads_and_writes_files(trained, tmp_path):
@@ -56,7 +85,7 @@ def test_inferencer_reads_and_writes_files(trained, tmp_path):
     inferencer = MMSegInferencer(Config.fromfile(config), checkpoint, device="cpu")
     inferencer(str(file), out_dir=str(tmp_path / "out"), show=False)
     written = np.array(Image.open(next((tmp_path / "out" / "pred").iterdir())))
-    direct = inference_model(init_model(config, checkpoint, device="cpu"), str(file))
+    direct = inference_model(init_model(config, checkpoint, "cpu"), str(file))
     assert written.shape == (60, 47) and (written == direct.pred_sem_seg.data[0].numpy()).all()
 
 

@@ -23,7 +23,7 @@ def classifier(architecture: str = "vgg16", preprocessing: dict = CAFFE) -> dict
     """A classifier with random weights."""
     backbone_class, settings, kernel = NETWORKS[architecture]
     backbone = backbone_class(width=WIDTH, **settings)
-    channels = backbone.out_channels[-1]
+    channels = backbone.feature_maps[-1].channels
     parts = dict(backbone=backbone, neck=FCConvNeck(channels, FC, kernel))
     state_dict = {f"{part}.{key}": value for part, net in parts.items() for key, value in net.state_dict().items()}
     state_dict |= {"fc8.weight": torch.empty(CLASSES, FC, 1, 1), "fc8.bias": torch.empty(CLASSES)}

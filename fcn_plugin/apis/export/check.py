@@ -81,9 +81,6 @@ def compare(
         run (Callable): computes logits (N, num_classes, H, W) of images (N, C, H, W) by the file.
         sizes (Sequence[tuple[int, int, int]]): N, H and W of each batch.
 
-    Returns:
-        list[Difference]: one for each batch.
-
     Raises:
         CheckError: at the first size whose logits are of another shape than (N, num_classes, H, W), or differ from the
             network's by more than ``TOLERANCE``.

@@ -15,18 +15,12 @@ from .network import ExportableNetwork
 
 
 def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapping, sha256: str) -> dict[str, str]:
-    """What a user of the file has to know: its input, its classes, and where it is from.
-
-    Args:
-        cfg (Config): of the network.
-        network (ExportableNetwork): the network.
-        weights_meta (Mapping): ``meta`` of its weights.
-        sha256 (str): of the file of the weights.
+    """What a user of the file has to know of a network with its config, the ``meta`` of its weights and their hash.
 
     Returns:
         dict[str, str]: ``input`` and ``output`` in words; ``channel_order``, ``mean`` and ``std`` that the caller has
-            to apply; ``classes`` and ``palette``, as far as they are known; ``config``, ``weights_sha256`` and
-            ``fcn_plugin_version``. Lists are in JSON.
+        to apply; ``classes`` and ``palette``, as far as they are known; ``config``, ``weights_sha256`` and
+        ``fcn_plugin_version``. Lists are in JSON.
     """
     preparation = preprocessing_of({} if network.prepares else cfg.model.get("data_preprocessor") or {})
     order = "RGB" if preparation["bgr_to_rgb"] else "BGR"

@@ -49,14 +49,14 @@ class OnnxFile:
     def write(
         self, network: ExportableNetwork, path: Path, example: Tensor, fixed_size: bool, metadata: dict[str, str]
     ) -> None:
-        """Write the network; ``metadata`` becomes the file's ``metadata_props``.
+        """Write the network.
 
         Args:
             network (ExportableNetwork): the network.
             path (Path): file to write.
             example (Tensor): images (N, C, H, W) to run the network on; N > 1, unless the size is fixed.
             fixed_size (bool): whether the file takes images of the example's shape alone.
-            metadata (dict[str, str]): as of :func:`network_metadata`.
+            metadata (dict[str, str]): becomes the file's ``metadata_props``.
 
         Raises:
             ValueError: if the network is too large for a single file, or the exporter does not make the opset.

@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
-from ...evaluation.fcn_metric import MAX_PNG_CLASSES
+from ...evaluation.index_png import MAX_PNG_CLASSES
 from ...utils.files import atomic_write
 from .sources import LABELS, OVERLAYS
 
@@ -26,8 +26,7 @@ class PredictionWriter:
         out (str | Path): directory of the predictions, made when the first one is written.
         dataset_meta (Mapping): ``classes`` and ``palette``.
         opacity (float): of the colours of the classes, from 0 to 1.
-        overlays (bool): whether to write overlays.
-        labels (bool): whether to write class indices.
+        overlays, labels (bool): what to write.
         class_names (bool): whether to write the names of the classes into the overlays.
 
     Raises:
@@ -56,12 +55,9 @@ class PredictionWriter:
         self._visualizer.dataset_meta = dict(dataset_meta)
 
     def write(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
-        """Write what is wanted of one picture.
+        """Write what is wanted of a picture, BGR, uint8 (H, W, 3), and its class indices, uint8 (H, W).
 
-        Args:
-            name (str): of the files, without a suffix; may have folders.
-            image (np.ndarray): BGR, uint8 (H, W, 3).
-            labels (np.ndarray): class indices, uint8 (H, W).
+        The name of the files, without a suffix, may have folders.
         """
         if self.overlays:
             self._save(Image.fromarray(self.overlay(image, labels)), self.out / OVERLAYS / f"{name}.png")
@@ -75,15 +71,7 @@ class PredictionWriter:
         self._save(picture, self.out / LABELS / f"{name}.png")
 
     def overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Paint the classes over a picture.
-
-        Args:
-            image (np.ndarray): BGR, uint8 (H, W, 3).
-            labels (np.ndarray): class indices, uint8 (H, W).
-
-        Returns:
-            np.ndarray: RGB, uint8 (H, W, 3).
-        """
+        """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape."""
         sample = SegDataSample(pred_sem_seg=PixelData(data=labels[None]))  # a tensor of one pixel is not painted
         self._visualizer.add_datasample("", image[..., ::-1], sample, draw_gt=False, with_labels=self.class_names)
         return self._visualizer.get_image()

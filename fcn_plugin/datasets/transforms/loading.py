@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile, TestTimeAug
 from mmseg.registry import TRANSFORMS
 
+from ...utils.config import class_of
 from .load_labels import LoadLabels
 
 
@@ -14,7 +15,7 @@ def is_step(step: Mapping | Callable, kind: type) -> bool:
     """Whether a step of a pipeline, by its config or built, is a transform of a class or of one derived from it."""
     if not isinstance(step, Mapping):
         return isinstance(step, kind)
-    found = TRANSFORMS.get(step["type"]) if isinstance(step["type"], str) else step["type"]
+    found = class_of(step, TRANSFORMS)
     return isinstance(found, type) and issubclass(found, kind)
 
 
