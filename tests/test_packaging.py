@@ -1,6 +1,5 @@
 """The wheel, installed away from the checkout, and what OpenMMLab's tools find in it."""
 
-import inspect
 import os
 import shutil
 import subprocess
@@ -12,29 +11,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from mmengine.utils import get_installed_path
-from testing.utils import run, tiny_config
+from testing.utils import ROOT, run, skip_on_openmmlab, tiny_config
 
-ROOT = Path(__file__).parents[1]
-LEAVES = {path.name for path in (ROOT / "configs").glob("*.py")}
-BUILD_ALL = """
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-import fcn_plugin
-from fcn_plugin.geometry.trunk import build_without_values
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-assert Path(fcn_plugin.__file__).is_relative_to(sys.prefix), fcn_plugin.__file__
-init_default_scope("mmseg")
-for path in sorted(fcn_plugin.config_dir().glob("*.py")):
-    if find_spec("mmpretrain") or "mmpretrain" not in path.read_text():
-        build_without_values(Config.fromfile(path).model)
-    print(path.stem)
-assert (fcn_plugin.tools_dir() / "train.py").is_file()
-"""
+pytestmark = pytest.mark.slow
+
 INHERIT = """
 import subprocess
+import sys
+from pathlib import Path
 import fcn_plugin
 from mmengine import hub
 from mmengine.config import Config
@@ -52,6 +36,8 @@ except subprocess.CalledProcessError:
     pass  # an attempt to install anything shows
 else:
     raise AssertionError("pip ran")
+assert Path(fcn_plugin.__file__).is_relative_to(sys.prefix), fcn_plugin.__file__
+assert (fcn_plugin.tools_dir() / "train.py").is_file()
 ours = Config.fromfile(fcn_plugin.config_dir() / "fcn8s_vgg16_voc.py")
 for name in ("by_scope.py", "by_path.py"):
     theirs = Config.fromfile(name)
@@ -72,8 +58,8 @@ print("inherited")
 
 
 def copy_checkout(target: Path) -> Path:
-    """What a clone has of the files that packages are built from; links stay links."""
-    for name in ("fcn_plugin", "configs", "tools", "docs"):
+    """What a clone has; links stay links."""
+    for name in ("fcn_plugin", "configs", "tools", "docs", "tests", "benchmarks"):
         shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     files = ("pyproject.toml", "MANIFEST.in", "model-index.yml", "constraints.txt", "README.md", "CHANGELOG.md")
     for name in (*files, "LICENSE", ".gitignore"):
@@ -88,97 +74,69 @@ def build_wheel(source: Path, out: Path) -> Path:
     return file
 
 
+class Environment:
+    """A fresh virtual environment with ``pip install`` of something; every later use of its pip fails."""
+
+    def __init__(self, directory: Path, *install: object) -> None:
+        venv.create(directory / "venv", symlinks=True)
+        self.python = directory / "venv/bin/python"
+        self.site = next((directory / "venv/lib").glob("python*/site-packages"))
+        command = [sys.executable, "-m", "pip", "--python", self.python, "install", "-q", "--no-deps"]
+        # torch, the toolbox and setuptools come from this environment's packages, by path alone: no .pth of it is read
+        (self.site / "toolbox.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        subprocess.run([*command, "--no-build-isolation", *install], check=True, env=environment, timeout=240)
+        self.stub = directory / "stub"
+        (self.stub / "pip").mkdir(parents=True)
+        for name in ("__init__.py", "__main__.py"):
+            (self.stub / "pip" / name).write_text("raise SystemExit('pip was called')\n")
+
+    def run(self, *arguments: object, cwd: Path) -> str:
+        """What its interpreter prints, without what would make the checkout look installed."""
+        # with what a torchvision that does not fit torch needs
+        search = os.pathsep.join(map(str, (self.stub, ROOT / "tests/subprocess_site")))
+        path = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
+        return run(self.python, *arguments, cwd=cwd, timeout=240, PYTHONPATH=search, PATH=path).check().stdout
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def wheel(tmp_path_factory) -> Path:
     """The wheel, built from a copy so that the checkout stays clean."""
     return build_wheel(copy_checkout(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("dist"))
 
 
-def make_environment(directory: Path, *install: object) -> Path:
-    """Make a virtual environment with ``pip install`` of something; returns its interpreter."""
-    venv.create(directory, symlinks=True)
-    python = directory / "bin" / "python"
-    site = next((directory / "lib").glob("python*/site-packages"))
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-build-isolation"]
-    # torch, the toolbox and setuptools come from this environment's packages, by path alone: no .pth of it is read
-    (site / "toolbox.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    subprocess.run([*command, *install], check=True, env=clean_environment(python), timeout=240)
-    return python
-
-
-def clean_environment(python: Path) -> dict[str, str]:
-    """Variables for a process of this interpreter: without what would make the checkout look installed."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    clean["PATH"] = os.pathsep.join([str(python.parent), clean["PATH"]])
-    return clean
-
-
 @pytest.fixture(scope="module")
-def python(wheel, tmp_path_factory):
-    """The interpreter of a fresh environment in which the wheel is installed."""
-    return make_environment(tmp_path_factory.mktemp("environment") / "venv", wheel)
+def installed(wheel, tmp_path_factory) -> Environment:
+    """An environment in which the wheel is installed."""
+    return Environment(tmp_path_factory.mktemp("environment"), wheel)
 
 
-@pytest.fixture(scope="module")
-def package(python):
-    """The installed package."""
-    return next((python.parents[1] / "lib").glob("python*/site-packages")) / "fcn_plugin"
-
-
-@pytest.fixture
-def run_installed(python, tmp_path, monkeypatch):
-    """Run the environment's interpreter in an empty directory, where every use of pip fails."""
-    pip = tmp_path / "stub" / "pip"
-    pip.mkdir(parents=True)
-    for name in ("__init__.py", "__main__.py"):
-        (pip / name).write_text("raise SystemExit('pip was called')\n")
-    for key in [key for key in os.environ if key.startswith("PYTHON")]:
-        monkeypatch.delenv(key)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    site = ROOT / "tests" / "subprocess_site"  # for a torchvision that does not fit torch
-    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-
-    def run_installed(*arguments: object):
-        environment = dict(PYTHONPATH=os.pathsep.join([str(pip.parent), str(site)]), PATH=path, OMP_NUM_THREADS=1)
-        return run(python, *arguments, cwd=empty, timeout=240, **environment)
-
-    run_installed.cwd = empty
-    return run_installed
-
-
-def test_every_config_builds_from_the_installed_wheel(run_installed):
-    built = set(run_installed("-c", BUILD_ALL).check().stdout.split())
-    assert built >= {Path(name).stem for name in LEAVES} and len(built) >= 14
-
-
-def test_configs_of_others_inherit_from_the_installed_ones(run_installed):
+def test_configs_of_others_inherit_from_the_installed_ones(installed, tmp_path):
     by_path = """str(__import__("fcn_plugin").config_dir() / "fcn8s_vgg16_voc.py")"""
     for name, base in (("by_scope", "'fcn_plugin::_base_/../fcn8s_vgg16_voc.py'"), ("by_path", by_path)):
-        (run_installed.cwd / f"{name}.py").write_text(f"_base_ = {base}\nwork_dir = 'theirs'\n")
+        (tmp_path / f"{name}.py").write_text(f"_base_ = {base}\nwork_dir = 'theirs'\n")
     part = "_base_ = 'fcn_plugin::_base_/models/fcn_vgg16.py'\nmodel = dict(decode_head=dict(num_classes=5))\n"
-    (run_installed.cwd / "part.py").write_text(part)
-    (run_installed.cwd / "shapes.py").write_text("_base_ = 'fcn_plugin::_base_/../fcn8s_vgg16_shapes.py'")
-    assert run_installed("-c", INHERIT).check().stdout.split()[-1] == "inherited"
+    (tmp_path / "part.py").write_text(part)
+    (tmp_path / "shapes.py").write_text("_base_ = 'fcn_plugin::_base_/../fcn8s_vgg16_shapes.py'")
+    assert installed.run("-c", INHERIT, cwd=tmp_path).split()[-1] == "inherited"
 
 
-def test_installed_tools_train_a_config_of_others(run_installed, package, voc):
-    config = tiny_config(run_installed.cwd, voc, name="theirs", train_cfg=dict(max_iters=2))
+def test_installed_tools_train_a_config_of_others(installed, tmp_path, voc):
+    config = tiny_config(tmp_path, voc, name="theirs", train_cfg=dict(max_iters=2))
     base, rest = config.read_text().split("\n", 1)
     assert base.startswith("_base_")
     config.write_text(f"_base_ = 'fcn_plugin::_base_/../fcn32s_vgg16_voc.py'\n{rest}")
-    help_text = run_installed(package / ".mim/tools/test.py", "--help").check().stdout
-    assert "--show-dir" in help_text
-    run_installed(package / ".mim/tools/train.py", "theirs.py", "--work-dir", "out", "--no-check").check()
-    assert (run_installed.cwd / "out/iter_2.pth").is_file()
+    tools = installed.site / "fcn_plugin/.mim/tools"
+    assert "--show-dir" in installed.run(tools / "test.py", "--help", cwd=tmp_path)
+    installed.run(tools / "train.py", "theirs.py", "--work-dir", "out", "--no-check", cwd=tmp_path)
+    assert (tmp_path / "out/iter_2.pth").is_file()
 
 
-def test_mim_finds_configs_tools_and_the_model_index(package):
-    """``mim train`` searches the package, links followed, and must find one file of a name."""
-    found = [name for _, _, names in os.walk(package, followlinks=True) for name in names]
-    assert len(LEAVES) >= 14 and all(found.count(name) == 1 for name in LEAVES)
-    for name in ("tools/train.py", "tools/test.py", "model-index.yml"):
-        assert (package / ".mim" / name).is_file()
+def test_mim_finds_one_file_of_each_name(installed):
+    """``mim train`` searches the package, links followed."""
+    found = [name for _, _, names in os.walk(installed.site / "fcn_plugin", followlinks=True) for name in names]
+    leaves = [path.name for path in (ROOT / "configs").glob("*.py")]
+    assert len(leaves) >= 14 and all(found.count(name) == 1 for name in leaves)
 
 
 def names_of(wheel: Path) -> set[str]:
@@ -187,8 +145,9 @@ def names_of(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-def test_wheels_carry_all_files(wheel, tmp_path):
+def test_what_the_wheel_carries(wheel, tmp_path):
     names = names_of(wheel)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"fcn_plugin"}  # no tests, no benchmarks
     carried = {name.partition("/.mim/")[2] for name in names if "/.mim/" in name}
     expected = {"model-index.yml"} | {
         str(path.relative_to(ROOT))
@@ -209,85 +168,27 @@ def test_wheels_carry_all_files(wheel, tmp_path):
     assert names_of(build_wheel(unpacked, tmp_path / "dist")) == names
 
 
-@pytest.fixture(scope="module")
-def editable(tmp_path_factory):
-    """A clone, and a function that runs code in an environment in which it is installed in editable mode."""
-    directory = tmp_path_factory.mktemp("editable")
-    checkout = copy_checkout(directory / "checkout")
+def test_editable_installation_reads_the_checkout_and_leaves_it_clean(tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *arguments], cwd=checkout, check=True, timeout=60)
-    python = make_environment(directory / "venv", "-e", checkout)
-    environment = clean_environment(python)
-    environment["PYTHONPATH"] = str(ROOT / "tests" / "subprocess_site")
-
-    def run_code(code: str) -> str:
-        done = subprocess.run([python, "-c", code], cwd=directory, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()[-1]
-
-    return checkout, run_code
-
-
-def test_editable_installation_reads_the_checkout_and_leaves_it_clean(editable):
-    checkout, run_code = editable
-    assert run_code("import fcn_plugin; print(fcn_plugin.config_dir())") == str(checkout / "configs")
+    environment = Environment(tmp_path, "-e", checkout)
+    code = "import fcn_plugin; print(fcn_plugin.config_dir())"
+    assert environment.run("-c", code, cwd=tmp_path).split()[-1] == str(checkout / "configs")
     status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, check=True, capture_output=True, text=True)
     assert status.stdout == ""
-
-
-@pytest.mark.skipif(
-    "pkg_resources" in inspect.getsource(get_installed_path),
-    reason="this MMEngine looks for editable installations in site-packages",
-)
-def test_configs_of_others_inherit_from_an_editable_installation(editable):
-    checkout, run_code = editable
+    skip_on_openmmlab("a hub that finds editable installations")
     code = "from mmengine import hub; print(hub.get_config('fcn_plugin::_base_/models/fcn_vgg16.py').filename)"
-    found = Path(run_code(f"import fcn_plugin; {code}"))
+    found = Path(environment.run("-c", f"import fcn_plugin; {code}", cwd=tmp_path).split()[-1])
     assert found.resolve() == checkout / "configs/_base_/models/fcn_vgg16.py"
 
 
-def pins(name: str) -> dict[str, str]:
-    """The versions of a constraints file, by distribution; without markers."""
-    lines = (line.partition(";")[0].strip() for line in (ROOT / name).read_text().splitlines())
-    return dict(line.split("==") for line in lines if "==" in line)
-
-
-def test_dependencies(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        lines = archive.read(name).decode().splitlines()
-    required = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
-    plain = {entry for entry in required if "extra ==" not in entry}
-    assert plain == {"torch>=2.6", "numpy"}  # a toolbox that is installed already is not overwritten
-    stacks = {
-        "toolbox": ("constraints.txt", {"onedl-mmengine==0.10.12", "onedl-mmcv==2.3.6", "onedl-mmsegmentation==1.4.2"}),
-        "openmmlab": ("constraints-openmmlab.txt", {"mmengine==0.10.7", "mmcv==2.1.0", "mmsegmentation==1.2.2"}),
-    }
-    for extra, (constraints, toolbox) in stacks.items():
-        entries = {entry.split(";")[0].strip() for entry in required if f'extra == "{extra}"' in entry}
-        assert {entry for entry in entries if "==" in entry} == toolbox
-        pinned = pins(constraints)
-        assert pinned["torch"] == "2.13.0"
-        assert {f"{entry.split('==')[0]}=={pinned[entry.split('==')[0]]}" for entry in toolbox} == toolbox
-
-
-def test_both_stacks_pin_the_same_versions_of_the_rest():
-    maintained, openmmlab = pins("constraints.txt"), pins("constraints-openmmlab.txt")
-    shared = maintained.keys() & openmmlab.keys()
-    differing = {name for name in shared if maintained[name] != openmmlab[name]}
-    assert differing == {"numpy", "opencv-python"} and len(shared) > 40
-    # mmpretrain and timm are tested on one stack; ml_dtypes is too new for the other's numpy
-    others = {"onedl-mmcv", "onedl-mmengine", "onedl-mmpretrain", "onedl-mmsegmentation", "timm", "torchvision"}
-    assert maintained.keys() - shared >= others | {"ml_dtypes"}
-    assert shared >= {"onnx", "onnxruntime", "onnxscript", "tensorboard", "h5py", "protobuf"}
-
-
 @pytest.mark.parametrize("missing", ["mmseg", "mmcv", "mmengine"])
-def test_import_without_the_toolbox_says_what_to_install(missing):
+def test_import_without_the_toolbox_says_what_to_install(missing, tmp_path):
     code = f"import sys; sys.modules[{missing!r}] = None; import fcn_plugin"
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    message = run.stderr.strip().splitlines()[-1]
-    assert run.returncode == 1
+    outcome = run(sys.executable, "-c", code, cwd=tmp_path)
+    message = outcome.stderr.strip().splitlines()[-1]
+    assert outcome.returncode == 1
     assert message.startswith("ImportError: fcn_plugin runs inside the MMSegmentation toolbox")
     assert f"of which {missing} is not installed" in message and 'pip install "fcn_plugin[toolbox]"' in message

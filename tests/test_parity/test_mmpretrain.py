@@ -2,13 +2,18 @@
 
 import pytest
 import torch
+from testing.utils import skip_on_openmmlab
 
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
 
+@pytest.mark.slow
 def test_fc7_equals_the_classifiers(tmp_path):
-    vgg = pytest.importorskip("mmpretrain.models").VGG(depth=16, num_classes=10)
+    skip_on_openmmlab("mmpretrain")
+    from mmpretrain.models import VGG
+
+    vgg = VGG(depth=16, num_classes=10)
     vgg.eval()
     torch.manual_seed(0)
     with torch.no_grad():

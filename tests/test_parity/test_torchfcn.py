@@ -1,7 +1,6 @@
 """Logits and gradients of the real VGG16 networks against pytorch-fcn's, from the same random weights."""
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,6 @@ SIZES = {2: [(37, 61)], 11: [(83, 12)], 21: [(1, 1), (150, 47), (99, 130)]}
 @pytest.fixture(scope="module")
 def torchfcn():
     """The peer's model classes."""
-    if find_spec("torchfcn") is None:
-        pytest.skip("torchfcn is not installed")
     return peer_classes()
 
 
@@ -78,7 +75,7 @@ def relative_difference(ours, peer):
     return float((ours - peer).abs().max() / (peer.max() - peer.min()).clamp(min=1e-12))
 
 
-@pytest.mark.parametrize("classes", [2, 11, 21])
+@pytest.mark.parametrize("classes", [2, 11, pytest.param(21, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS_AND_CONFIGS)
 def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes, tmp_path):
     peer, ours = pair(torchfcn[name], MODELS_AND_CONFIGS[name], trunk, classes, tmp_path)
