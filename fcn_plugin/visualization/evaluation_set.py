@@ -13,7 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..checks.data import build_dataset
-from ..datasets.transforms.loading import image_loader, label_loader
+from ..checks.samples import loaders_of
+from ..datasets.transforms import LoadLabels
 from ..evaluation.index_png import read_indices
 from ..utils.config import leaf_datasets
 from ..utils.text import summarize
@@ -47,9 +48,10 @@ class EvaluationSet:
             dataset = build_dataset(part, loader)
             if dataset is None:
                 raise ValueError(f"the {part.type} of {loader} is no BaseSegDataset: its labels are not known")
-            pipeline = part.get("pipeline") or []
-            loaders = image_loader(pipeline), label_loader(pipeline)
-            self._samples += [(sample, *loaders) for sample in dataset.data_list]
+            steps = [*loaders_of(part.get("pipeline") or []), LoadImageFromFile(), LoadLabels()]
+            image_loader = next(step for step in steps if isinstance(step, LoadImageFromFile))
+            label_loader = next(step for step in steps if isinstance(step, LoadAnnotations))
+            self._samples += [(sample, image_loader, label_loader) for sample in dataset.data_list]
             metas.append(dataset.metainfo)
         self.classes, self.palette = list(metas[0]["classes"]), [list(colour) for colour in metas[0]["palette"]]
         self.names = [Path(sample["img_path"]).stem for sample, *_ in self._samples]

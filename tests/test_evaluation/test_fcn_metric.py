@@ -254,10 +254,7 @@ def test_any_number_of_classes(num_classes):
     "truth, prediction, message",
     [
         ([[0, 5]], [[0, 1]], "index 5 in the label, but the data set has 5 classes (ignored index: 255)"),
-        ([[0, -1]], [[0, 1]], "index -1 in the label, but the data set has 5 classes"),
         ([[0, 1]], [[0, 20]], "index 20 in the prediction, but the data set has 5 classes"),
-        ([[0, 1]], [[0, 255]], "index 255 in the prediction, but the data set has 5 classes"),
-        ([[0, 1]], [[0, 1, 1]], "the prediction has (2,) pixels"),
         ([[0, 1], [1, 1]], [[0, 1, 1]] * 2, "the prediction has (2, 3) pixels, the label (2, 2)"),
         ([[0, 1]] * 3, [[0, 1, 1]] * 2, "the prediction has (2, 3) pixels, the label (3, 2)"),
     ],
@@ -265,7 +262,6 @@ def test_any_number_of_classes(num_classes):
 def test_wrong_images_are_named(truth, prediction, message):
     good = sample([[0, 1]], [[0, 1]], img_path="data/good.jpg")
     bad = sample(truth, prediction, img_path="data/bad.jpg")
-    message = message.replace("(2,) pixels", "(3,) pixels, the label (2,)")
     with pytest.raises(ValueError) as caught:
         make_metric().process({}, [good, bad])
     assert str(caught.value).startswith(f"data/bad.jpg: {message}")

@@ -8,6 +8,7 @@ from testing.three_pictures import CLASSES, PALETTE, PICTURES, write_indices
 from testing.utils import IMAGE_SIZE
 
 from fcn_plugin import config_dir
+from fcn_plugin.datasets.transforms import LoadLabels
 from fcn_plugin.utils.config import set_data_root
 from fcn_plugin.visualization.evaluation_set import EvaluationSet
 
@@ -38,7 +39,7 @@ def test_labels_as_the_pipeline_reads_them(cfg, root):
     colours = np.array([*PALETTE, [1, 1, 1]], np.uint8)[[[0, 1, 4], [3, 2, 0]]]
     Image.fromarray(colours).save(root / "SegmentationClass/a.png")
     resize = dict(type="Resize", scale=(9, 9), keep_ratio=False)
-    cfg.val_dataloader.dataset.pipeline[1:2] = [resize, dict(type="LoadLabels", palette=PALETTE)]
+    cfg.val_dataloader.dataset.pipeline[1:2] = [resize, dict(type=LoadLabels, palette=PALETTE)]
     assert EvaluationSet(cfg).label(0).tolist() == [[0, 1, 255], [3, 2, 0]]
     assert EvaluationSet(cfg).image(0).shape == (2, 3, 3)
     cfg.val_dataloader.dataset.reduce_zero_label = True

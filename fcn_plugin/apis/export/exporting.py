@@ -97,53 +97,30 @@ def export_network(
     smallest = check_shape(network, file, shape, fixed_size)
     metadata = network_metadata(cfg, network, meta, file_checksums(local_file(weights))["sha256"])
     sizes = [(1, *shape)] if fixed_size else check_sizes(shape, smallest)
+    example = torch.zeros(1 if fixed_size else 2, network.channels, *shape)
+    # some networks do other things at other sizes, as Swin and HRNet
+    remedy = "" if fixed_size else ": export it for images of one size with --fixed-size"
     with atomic_write(out) as partial:
-        write(file, network, partial, shape, fixed_size, metadata)
         try:
+            file.write(network, partial, example, fixed_size, metadata)
             differences = compare(network, file.runner(partial), sizes) if check else []
         except CheckError as error:
-            raise CheckError(f"{error}{remedy(fixed_size)}") from error
+            raise CheckError(f"{error}{remedy}") from error
+        except ValueError:
+            raise
+        except Exception as error:  # the exporters raise many kinds
+            cause = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+            name = type(model.backbone).__name__
+            raise ValueError(f"{name} cannot be exported to {file.suffix} ({cause[0]}){remedy}") from error
     return Exported(out, metadata, differences)
 
 
 def check_shape(
     network: ExportableNetwork, file: OnnxFile | TorchFile, shape: tuple[int, int], fixed_size: bool
 ) -> int:
-    """Check that the network takes images of a size, and the file of images of all sizes can be made at it.
-
-    Returns:
-        int: side of the smallest images to compare at.
-
-    Raises:
-        ValueError: naming the size to give.
-    """
+    """The side of the smallest images to compare at; raises ValueError if a file cannot be made at this size."""
     side = smallest_side(network, max(1, min(shape)))
     least = 2 * network.coarsest_stride
     if not fixed_size and min(shape) <= least:
         raise ValueError(f"a network for images of any size is exported at more than {least} pixels, got {shape}")
     return max(side, file.least_side(network))
-
-
-def write(
-    file: OnnxFile | TorchFile,
-    network: ExportableNetwork,
-    path: Path,
-    shape: tuple[int, int],
-    fixed_size: bool,
-    metadata: dict[str, str],
-) -> None:
-    """Write a network; what the exporters raise becomes a ValueError of one sentence."""
-    example = torch.zeros(1 if fixed_size else 2, network.channels, *shape)
-    try:
-        file.write(network, path, example, fixed_size, metadata)
-    except ValueError:
-        raise
-    except Exception as error:  # the exporters raise many kinds
-        cause = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
-        name = type(network.model.backbone).__name__
-        raise ValueError(f"{name} cannot be exported to {file.suffix} ({cause[0]}){remedy(fixed_size)}") from error
-
-
-def remedy(fixed_size: bool) -> str:
-    """What to do about a network that cannot be exported: some do other things at other sizes, as Swin and HRNet."""
-    return "" if fixed_size else ": export it for images of one size with --fixed-size"

@@ -1,14 +1,13 @@
-"""The steps of a pipeline that load images and labels, known by their classes."""
+"""The steps of a pipeline that load labels, known by their classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mmcv.transforms import LoadAnnotations, LoadImageFromFile, TestTimeAug
+from mmcv.transforms import LoadAnnotations, TestTimeAug
 from mmseg.registry import TRANSFORMS
 
 from ...utils.config import class_of
-from .load_labels import LoadLabels
 
 
 def is_step(step: Mapping | Callable, kind: type) -> bool:
@@ -24,16 +23,6 @@ def loads_labels(step: Mapping | Callable) -> bool:
     return is_step(step, LoadAnnotations)
 
 
-def image_loader(pipeline: Sequence[Mapping]) -> LoadImageFromFile:
-    """The step of a pipeline that loads the image; the toolbox's, if it has none."""
-    return next((_built(step) for step in pipeline if is_step(step, LoadImageFromFile)), None) or LoadImageFromFile()
-
-
-def label_loader(pipeline: Sequence[Mapping]) -> LoadAnnotations:
-    """The step of a pipeline that loads the labels; :class:`LoadLabels`, if it has none."""
-    return next((_built(step) for step in pipeline if loads_labels(step)), None) or LoadLabels()
-
-
 def without_label_loaders(pipeline: Sequence[Mapping]) -> list[Mapping]:
     """A pipeline without the steps that load labels, also inside test-time augmentation; the given one stays."""
     steps = [dict(step) if isinstance(step, Mapping) else step for step in pipeline if not loads_labels(step)]
@@ -41,7 +30,3 @@ def without_label_loaders(pipeline: Sequence[Mapping]) -> list[Mapping]:
         if isinstance(step, Mapping) and is_step(step, TestTimeAug):
             step["transforms"] = [one for one in step["transforms"] if not loads_labels(one[0])]
     return steps
-
-
-def _built(step: Mapping | Callable) -> Callable:
-    return TRANSFORMS.build(step) if isinstance(step, Mapping) else step

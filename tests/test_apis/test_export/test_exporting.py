@@ -28,18 +28,12 @@ CAFFE = dict(mean=[104.0, 116.0, 122.0], std=[1.0, 1.0, 1.0], bgr_to_rgb=False)
 def vgg(maps: int, padding: int, preprocessing: dict, neck: dict | None = None, **head) -> dict:
     backbone = dict(type="FCNVGG", depth=11, width=0.02, padding=padding)
     neck = dict(type="FCConvNeck", in_channels=10, channels=6, **(neck or {}))
-    channels = [5, 10, 6][3 - maps :]
-    geometry = dict(backbone=backbone, neck=neck)
-    head = dict(
-        type=f"FCN{(None, 32, 16, 8)[maps]}sHead", in_channels=channels, num_classes=4, geometry=geometry, **head
-    )
+    head = dict(type=f"FCN{(None, 32, 16, 8)[maps]}sHead", num_classes=4, **head)
+    return aligned(backbone, head, preprocessing, neck=neck)
+
+
+def aligned(backbone: dict, head: dict, preprocessing: dict, **model) -> dict:
     preprocessor = dict(type="SegDataPreProcessor", **preprocessing)
-    return dict(type="EncoderDecoder", backbone=backbone, neck=neck, decode_head=head, data_preprocessor=preprocessor)
-
-
-def aligned(backbone: dict, channels: list[int], **model) -> dict:
-    head = dict(type="FCN8sHead", in_channels=channels, num_classes=4, border="replicate")
-    preprocessor = dict(type="SegDataPreProcessor", **RGB)
     return dict(
         type="AlignedEncoderDecoder", backbone=backbone, decode_head=head, data_preprocessor=preprocessor, **model
     )
@@ -51,7 +45,7 @@ NETWORKS = {
     "fcn16s-padding1-learnable": vgg(2, 1, RGB, SAME, learnable_upsampling=True, learnable_last_upsampling=True),
     "fcn8s-padding1": vgg(3, 1, CAFFE, SAME),
     "fcn8s-padding100-replicate": vgg(3, 100, RGB, border="replicate", skip_scales=[0.1, 0.5]),
-    "fcn8s-resnet18": aligned(RESNET, [8, 16, 32]),
+    "fcn8s-resnet18": aligned(RESNET, dict(type="FCN8sHead", num_classes=4, border="replicate"), RGB),
 }
 
 
@@ -123,9 +117,8 @@ def test_pt2_follows_the_size_of_the_image(name, tmp_path):
 
 def test_size_divisor_pads_in_the_graph(tmp_path):
     """The amount of the padding depends on the size of the image, also if none is needed at the size of the export."""
-    model = aligned(dict(RESNET, out_indices=(3,)), [32], size_divisor=32)
-    model["decode_head"].update(type="FCN32sHead", border="zeros")
-    cfg, weights = write_network(tmp_path, model)
+    head = dict(type="FCN32sHead", num_classes=4)
+    cfg, weights = write_network(tmp_path, aligned(dict(RESNET, out_indices=(3,)), head, RGB, size_divisor=32))
     exported = export_network(cfg, weights, tmp_path / "a.onnx", shape=(96, 128))
     assert any(height % 32 and width % 32 for height, width in (one.shape[2:] for one in exported.differences))
 

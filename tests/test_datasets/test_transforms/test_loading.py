@@ -1,14 +1,10 @@
 import pytest
-from mmcv.transforms import LoadImageFromFile, Resize
+from mmcv.transforms import Resize
 from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 
 from fcn_plugin.datasets.transforms import LoadLabels
-from fcn_plugin.datasets.transforms.loading import image_loader, label_loader, loads_labels, without_label_loaders
-
-
-class OwnImages(LoadImageFromFile):
-    """A loader that no registry knows."""
+from fcn_plugin.datasets.transforms.loading import loads_labels, without_label_loaders
 
 
 class OwnLabels(LoadAnnotations):
@@ -35,14 +31,3 @@ def test_labels(kind):
     pipeline = [load, labels, tta]
     assert without_label_loaders(pipeline) == [load, {**tta, "transforms": [[resize, resize], [pack]]}]
     assert pipeline == [load, labels, tta] and len(tta["transforms"]) == 3
-    assert isinstance(label_loader([load, resize, labels]), LoadAnnotations)
-
-
-def test_loaders():
-    """As the pipeline has them, or by default."""
-    pipeline = [dict(type=OwnImages, color_type="grayscale"), dict(type="LoadLabels", palette=[[1, 2, 3]])]
-    assert type(image_loader(pipeline)) is OwnImages and image_loader(pipeline).color_type == "grayscale"
-    assert label_loader(pipeline).palette == [[1, 2, 3]]
-    assert type(image_loader([])) is LoadImageFromFile and type(label_loader([])) is LoadLabels
-    built = LoadLabels()
-    assert label_loader([built]) is built
