@@ -10,17 +10,15 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
+from fcn_plugin.apis.test import test
 from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.datasets.shapes_generator import write_shapes
-from fcn_plugin.engine.allocator import keep_freed_memory
-from fcn_plugin.engine.precision import set_precision
-from fcn_plugin.engine.stages import Stage, plan_stages
-from fcn_plugin.utils.config import set_data_root
+from fcn_plugin.engine.stages import plan_stages
+from fcn_plugin.utils.config import read_config
 from fcn_plugin.visualization.side_by_side import class_ious, draw_rows, iou_table, mean_iou
-from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fcn8s_vgg16_shapes.py"
 GOAL = 0.75  # mIoU of FCN-8s
@@ -30,6 +28,10 @@ TERMINAL = sys.stdout
 @HOOKS.register_module()
 class ProgressHook(Hook):
     """Print a short line now and then; the toolbox's long ones go to its log files."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Print which stage it is."""
+        print(Path(runner.cfg.filename).stem, file=TERMINAL, flush=True)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Print iteration, loss and speed."""
@@ -50,40 +52,32 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def plan(args: argparse.Namespace) -> list[Stage]:
-    """The three stages, on the data in OUT/data; those trained already are found there."""
-    cfg = Config.fromfile(CONFIG)
+def demo_config(args: argparse.Namespace) -> Config:
+    """The config of the last stage, on the data in OUT/data."""
+    cfg = read_config(str(CONFIG), data_root=str(args.out / "data"))
     cfg.work_dir = str(args.out / "work_dirs" / CONFIG.stem)
-    stages = plan_stages(cfg)
-    for stage in stages:
-        set_data_root(stage.cfg, str(args.out / "data"))
-        stage.cfg.custom_hooks.append(dict(type="ProgressHook"))
-        set_precision(stage.cfg, args.amp)
-    return stages
-
-
-def predict(stage: Stage, directory: Path) -> None:
-    """Test a trained stage and keep its predictions as index PNGs."""
-    stage.find_checkpoint()
-    stage.cfg.update(load_from=str(stage.checkpoint), resume=False)
-    stage.cfg.test_evaluator.output_dir = str(directory)
-    Runner.from_cfg(stage.cfg).test()
+    cfg.custom_hooks.append(dict(type="ProgressHook"))
+    if args.amp is not None:
+        cfg.precision = "bfloat16" if args.amp else "float32"
+    return cfg
 
 
 def train_and_test(args: argparse.Namespace) -> dict[str, Path]:
     """Draw the data, train what is missing, test; returns the directories of predictions by model."""
-    written = write_shapes(args.out / "data")
-    print(f"Data: {args.out / 'data'} ({'drawn now' if written else 'there already'})")
+    data = args.out / "data"
+    written = write_shapes(data)
+    print(f"Data: {data} ({'drawn now' if written else 'there already'})")
+    cfg = demo_config(args)
+    for number, stage in enumerate(plan_stages(cfg), start=1):
+        print(f"{number}. {stage.name}: {stage.describe()}", flush=True)
     prediction_dirs = {}
-    stages = plan(args)
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # the toolbox's log is in work_dirs as well
-        for number, stage in enumerate(stages, start=1):
-            print(f"{number}. {stage.name}: {stage.describe()}", file=TERMINAL, flush=True)
-            if not stage.done:
-                stage.train()
+        RUNNERS.build(cfg).train()
+        for stage in plan_stages(cfg):
             model = stage.name.split("_")[0].replace("fcn", "FCN-")
             prediction_dirs[model] = args.out / "predictions" / model
-            predict(stage, prediction_dirs[model])
+            files = dict(work_dir=stage.cfg.work_dir, data_root=str(data), out=str(prediction_dirs[model]))
+            test(stage.cfg.filename, str(stage.checkpoint), amp=args.amp, **files)
     return prediction_dirs
 
 
@@ -91,8 +85,6 @@ def main() -> None:
     """Train, test, compare."""
     args, start = parse_args(), time.monotonic()
     warnings.filterwarnings("ignore", category=UserWarning)
-    forbid_unsafe_loading()
-    keep_freed_memory()
     try:
         prediction_dirs = train_and_test(args)
     except (ValueError, OSError) as error:

@@ -8,27 +8,21 @@ import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
+from testing.shapes import narrow_stages
 from testing.utils import ROOT
+from yapf.yapflib import yapf_api
 
 
 @pytest.fixture
-def demo(monkeypatch):
-    """The tool as a module, with few and small images and two iterations a stage."""
+def demo(monkeypatch, tmp_path):
+    """The tool as a module, with few and small images and narrow networks, two iterations a stage."""
     spec = importlib.util.spec_from_file_location("demo", ROOT / "tools/demo.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "write_shapes", partial(module.write_shapes, num_train=4, num_val=3, size=(64, 64)))
-    plan = module.plan
-
-    def short_plan(args):
-        stages = plan(args)
-        for stage in stages:
-            stage.cfg.merge_from_dict({"train_cfg.max_iters": 2, "model.backbone.width": 0.05})
-            stage.cfg.merge_from_dict({"model.neck.in_channels": 26, "model.neck.channels": 8})
-            stage.cfg.model.decode_head.in_channels = [13, 26, 8][-len(stage.cfg.model.decode_head.in_channels) :]
-        return stages
-
-    monkeypatch.setattr(module, "plan", short_plan)
+    monkeypatch.setattr(module, "CONFIG", narrow_stages(tmp_path / "configs", "train_cfg = dict(max_iters=2)\n"))
+    # mmengine formats each config for seconds
+    monkeypatch.setattr(yapf_api, "FormatCode", lambda code, **_: (code, False))
     monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")  # the tool sets it: for this test alone
     yield module
     module.HOOKS.module_dict.pop("ProgressHook")

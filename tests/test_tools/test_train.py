@@ -276,9 +276,6 @@ def test_amp(voc, tmp_path):
         "model.neck.fc6_kernel": 1,
         "model.neck.fc6_padding": "same",
         "model.decode_head.in_channels": [4096],
-        "model.decode_head.geometry.backbone.padding": 1,
-        "model.decode_head.geometry.neck.fc6_kernel": 1,
-        "model.decode_head.geometry.neck.fc6_padding": "same",
         "optim_wrapper.optimizer.lr": 1e-3,
     }
     config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid", **settings)
