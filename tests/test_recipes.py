@@ -123,26 +123,34 @@ def by_hand(model: nn.Module, data: list[dict], recipe: Recipe) -> dict[str, Ten
     return {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
 
 
-def assert_same_steps(before: dict, actual: dict, expected: dict) -> None:
-    """Compare how far each parameter went: within 1e-6 of the way, beside the rounding of the parameter itself."""
+def assert_same_steps(
+    name: str, folder: Path, voc: Path, recipe: Recipe, data: list[dict], hand: list[dict] | None = None, **settings
+) -> tuple[dict, dict]:
+    """Train a config, and by hand, and compare how far each parameter went.
+
+    Returns:
+        tuple[dict, dict]: the parameters before and after.
+    """
+    cfg, model = narrow(name, folder, voc, **settings)
+    reference = narrow(name, folder, voc, **settings)[1]
+    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+    train(cfg, model, data)
+    actual, expected = dict(model.named_parameters()), by_hand(reference, hand or data, recipe)
     assert before.keys() == actual.keys() == expected.keys()
     for key, start in before.items():
         way = expected[key] - start
+        # within 1e-6 of the way, beside the rounding of the parameter itself
         rounding = 4 * torch.finfo(start.dtype).eps * start.abs().max()
         assert (actual[key] - expected[key]).abs().max() <= 1e-6 * way.abs().max() + rounding, key
         assert way.abs().max() == 0 or way.abs().max() > 1e3 * rounding, f"{key} hardly moves: nothing is tested"
+    return before, actual
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_steps(name, tmp_path, voc):
     """Loss, rate, momentum, decay, and what is trained at all, with a batch of two images and dropout."""
     recipe = RECIPES[name]
-    cfg, model = narrow(name, tmp_path, voc)
-    reference = narrow(name, tmp_path, voc)[1]
-    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
-    train(cfg, model, batches())
-    after = dict(model.named_parameters())
-    assert_same_steps(before, after, by_hand(reference, batches(), recipe))
+    before, after = assert_same_steps(name, tmp_path, voc, recipe, batches())
     moved = {key for key in before if not torch.equal(before[key], after[key])}
     assert {f"decode_head.{layer}.weight" for layer in recipe.learned} <= moved
     assert not {key for key in moved if key.split(".")[1] in recipe.fixed}
@@ -168,18 +176,16 @@ def test_fixed_keeps_no_graph_of_the_trunk(tmp_path, voc):
 @pytest.mark.parametrize("name", ["fcn32s_vgg16_cvpr_sbd", "fcn32s_vgg16_sbd"])
 def test_accumulated_images(name, tmp_path, voc):
     """Accumulating gradients averages the losses of the images, be they averaged over pixels or summed."""
-    recipe, settings = RECIPES[name], {"optim_wrapper.accumulative_counts": 2, "model.neck.dropout_ratio": 0.0}
-    cfg, model = narrow(name, tmp_path, voc, **settings)
-    reference = narrow(name, tmp_path, voc, **settings)[1]
-    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+    recipe = RECIPES[name]
     (both,) = batches(1)
-    train(cfg, model, [{key: [value[i]] for key, value in both.items()} for i in range(2)])
+    one_by_one = [{key: [value[i]] for key, value in both.items()} for i in range(2)]
 
     def image_by_image(logits: Tensor, labels: Tensor) -> Tensor:
         return (recipe.loss(logits[:1], labels[:1]) + recipe.loss(logits[1:], labels[1:])) / 2
 
-    expected = by_hand(reference, [both], Recipe(image_by_image, recipe.rate, recipe.momentum))
-    assert_same_steps(before, dict(model.named_parameters()), expected)
+    settings = {"optim_wrapper.accumulative_counts": 2, "model.neck.dropout_ratio": 0.0}
+    averaging = Recipe(image_by_image, recipe.rate, recipe.momentum)
+    assert_same_steps(name, tmp_path, voc, averaging, one_by_one, [both], **settings)
 
     logits = torch.randn(2, CLASSES, *IMAGE_SIZE, dtype=torch.float64)
     labels = torch.stack([sample.gt_sem_seg.data[0] for sample in both["data_samples"]])
@@ -192,19 +198,14 @@ def test_accumulated_images(name, tmp_path, voc):
 
 def test_balancing_by_sampling(tmp_path, voc):
     """The alternative that the config names: the background is drawn, the mean is that over the kept pixels."""
-    sampler = dict(type="ClassPixelSampler", keep_prob=BALANCE.tolist())
-    settings = {"model.decode_head.sampler": sampler, "model.neck.dropout_ratio": 0.0}
-    cfg, model = narrow("fcn32s_vgg16_cvpr_sbd", tmp_path, voc, **settings)
-    reference = narrow("fcn32s_vgg16_cvpr_sbd", tmp_path, voc, **settings)[1]
-    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
-    train(cfg, model, batches())
 
     def drawn(logits: Tensor, labels: Tensor) -> Tensor:
         dropped = (labels == 0) & (torch.rand(labels.shape, dtype=torch.float64) >= 1 / 3)
         return averaged(logits, labels.masked_fill(dropped, IGNORED))
 
-    expected = by_hand(reference, batches(), Recipe(drawn, 1e-4, 0.9))
-    assert_same_steps(before, dict(model.named_parameters()), expected)
+    sampler = dict(type="ClassPixelSampler", keep_prob=BALANCE.tolist())
+    settings = {"model.decode_head.sampler": sampler, "model.neck.dropout_ratio": 0.0}
+    assert_same_steps("fcn32s_vgg16_cvpr_sbd", tmp_path, voc, Recipe(drawn, 1e-4, 0.9), batches(), **settings)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +218,7 @@ def test_balancing_by_sampling(tmp_path, voc):
 )
 def test_wrong_number_of_class_weights(loss):
     """An error when the model is built, not in the first iteration."""
-    geometry = [dict(stride=2, offset=0.5)]
-    head = dict(type="FCN32sHead", in_channels=[4], geometry=geometry, loss_decode=loss)
+    head = dict(type="FCN32sHead", in_channels=[4], loss_decode=loss)
     with pytest.raises(
         ValueError, match=r"class_weight of \w+ must list one weight for each of 21 classes, got 3: \[1"
     ):

@@ -75,7 +75,6 @@ def tiny_config(folder: Path, voc: Path, base: str = "fcn32s_vgg16_voc", name: s
             model=dict(
                 backbone=dict(width=WIDTH, init_cfg=None),
                 neck=dict(in_channels=POOL5, channels=FC7, init_cfg=None),
-                decode_head=dict(in_channels=HEAD_CHANNELS[model]),
             ),
             train_cfg=dict(max_iters=4, val_interval=100),
             default_hooks=dict(checkpoint=dict(interval=2), logger=dict(interval=1)),
