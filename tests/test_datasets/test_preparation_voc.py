@@ -16,7 +16,6 @@ from testing.small_release import (
     SBD_ONLY,
     SBD_TRAIN,
     SBD_VAL,
-    SEG11VALID,
     TEST,
     TRAIN,
     VAL,
@@ -120,16 +119,20 @@ def test_downloaded(release, archives, tmp_path):
 
 
 def test_voc_alone(release, archives, tmp_path, offline):
-    assert prepare_voc(tmp_path, archives, sbd=False, release=release)
-    voc = tmp_path / "VOC2012"
-    assert {path.name for path in voc.iterdir()} == {"ImageSets", "JPEGImages", "SegmentationClass"}
-    assert check_voc(tmp_path, sbd=False, release=release) == []
-    assert len(check_voc(tmp_path, release=release)) == 5  # the lists with SBD
-    assert prepare_voc(tmp_path, archives, release=release)
-    assert_complete(tmp_path)
+    root, lists = tmp_path / "root", tmp_path / "root/VOC2012/ImageSets/Segmentation"
+    assert [f"{lists / name}.txt is missing" for name in LISTS] == check_voc(root, release=release)
+    assert list(tmp_path.iterdir()) == []
+    assert prepare_voc(root, archives, sbd=False, release=release)
+    assert {path.name for path in (root / "VOC2012").iterdir()} == {"ImageSets", "JPEGImages", "SegmentationClass"}
+    assert check_voc(root, sbd=False, release=release) == []
+    assert len(check_voc(root, release=release)) == 5  # the lists with SBD
+    assert prepare_voc(root, archives, release=release)
+    assert_complete(root)
 
 
 def test_again(copy, release, archives, offline):
+    mine = copy / "VOC2012/ImageSets/Segmentation/trainaug.txt"
+    mine.write_text("\n".join(reversed(read_list(mine))))
     before = state(copy)
     assert len(before) > 30
     assert not prepare_voc(copy, archives, release=release)
@@ -154,66 +157,24 @@ def test_a_tree_that_was_unpacked_by_hand(release, archives, tmp_path, offline):
     [
         (["JPEGImages/2010_000000.jpg", "SegmentationClassSBD"], True),  # as if SBD had not been prepared
         (["SegmentationClass/2009_000000.png"], True),
+        (["SegmentationClassSBD/2010_000001.png"], True),
+        (["SegmentationClassAug/2010_000001.png"], False),
         (["ImageSets/Segmentation/sbd_val.txt"], True),
         (["ImageSets/Segmentation/seg11valid.txt"], False),
         (["ImageSets/Segmentation/trainaug.txt"], False),
     ],
 )
-def test_what_is_lost_is_made_again(copy, release, archives, lost, needs_archives, offline):
+def test_what_is_lost_is_named_and_made_again(copy, release, archives, lost, needs_archives, offline):
     for path in (copy / "VOC2012" / name for name in lost):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = state(copy)
+    problems = check_voc(copy, release=release)
+    assert problems and state(copy) == before
+    for path in (copy / "VOC2012" / name for name in lost):
+        assert any(str(path.parent) in problem and path.name in problem for problem in problems)
     assert prepare_voc(copy, archives if needs_archives else None, release=release)
     assert_complete(copy)
     assert before.items() <= state(copy).items()
-
-
-def test_a_list_of_the_user_is_kept(copy, release, archives):
-    path = copy / "VOC2012/ImageSets/Segmentation/trainaug.txt"
-    path.write_text("\n".join(reversed(read_list(path))))
-    before = state(copy)
-    assert not prepare_voc(copy, archives, release=release) and state(copy) == before
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        f"SegmentationClass/{VAL[3]}.png",
-        f"SegmentationClassSBD/{SBD_ONLY[1]}.png",
-        f"SegmentationClassAug/{SBD_ONLY[1]}.png",
-        f"JPEGImages/{SBD_ONLY[1]}.jpg",
-    ],
-)
-def test_check_names_what_is_missing(copy, release, file):
-    path = copy / "VOC2012" / file
-    path.unlink()
-    before = state(copy)
-    problems = check_voc(copy, release=release)
-    assert problems and all(str(path.parent) in problem and path.name in problem for problem in problems)
-    assert state(copy) == before
-
-
-def test_check_of_nothing(tmp_path, release):
-    problems = check_voc(tmp_path / "no", release=release)
-    assert len(problems) == 8 and f"{tmp_path / 'no/VOC2012/ImageSets/Segmentation/train.txt'} is missing" in problems
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (dict(counts=dict(sbd_train=6)), "sbd_train.txt has 5 names, expected 6"),
-        (
-            dict(seg11valid=(SEG11VALID[0], SBD_TRAIN[0])),
-            f"sbd_train.txt and seg11valid.txt overlap: {SBD_TRAIN[0]}",
-        ),
-    ],
-)
-def test_lists_that_overlap_or_are_too_short(release, archives, tmp_path, change, message):
-    with pytest.raises(ValueError, match=message):
-        prepare_voc(tmp_path, archives, release=replace(release, **change))
-    assert not (tmp_path / "VOC2012/SegmentationClassSBD").exists()  # before the work
-    assert not (tmp_path / "VOC2012/ImageSets/Segmentation/sbd_train.txt").exists()
 
 
 @pytest.mark.parametrize("one, other", [("train", "val"), ("seg11valid", "sbd_train"), ("val", "trainaug")])
@@ -225,10 +186,25 @@ def test_overlap_in_a_prepared_tree(copy, release, one, other):
     assert any("overlap" in problem and names[0] in problem for problem in check_voc(copy, release=release))
 
 
-def test_images_that_sbd_has_and_voc_has_not(release, archives, tmp_path):
-    voc2012 = replace(release.voc2012, members=("ImageSets/*", "Seg*", "JPEGImages/200*"))
-    with pytest.raises(ValueError, match="JPEGImages lacks 5 of SBD's images, for example 2010_000000.jpg"):
-        prepare_voc(tmp_path, archives, release=replace(release, voc2012=voc2012))
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(counts=dict(sbd_train=6)), "sbd_train.txt has 5 names, expected 6"),
+        (dict(seg11valid=(VAL[2], SBD_TRAIN[0])), f"sbd_train.txt and seg11valid.txt overlap: {SBD_TRAIN[0]}"),
+        (dict(seg11valid=(VAL[2], VAL[3])), "VOC2011's val without SBD train and seg11valid differ in 2 images"),
+        (
+            dict(voc2012=dict(members=("ImageSets/*", "Seg*", "JPEGImages/200*"))),
+            "JPEGImages lacks 5 of SBD's images, for example 2010_000000.jpg",
+        ),
+    ],
+)
+def test_archives_that_are_not_the_release(release, archives, tmp_path, change, message):
+    if "voc2012" in change:
+        change = dict(voc2012=replace(release.voc2012, **change["voc2012"]))
+    with pytest.raises(ValueError, match=message):
+        prepare_voc(tmp_path, archives, voc2011=True, release=replace(release, **change))
+    assert not (tmp_path / "VOC2012/SegmentationClassSBD").exists()  # before the work
+    assert not (tmp_path / "VOC2012/ImageSets/Segmentation/sbd_train.txt").exists()
 
 
 def test_seg11valid_by_its_definition(release, archives, tmp_path, offline):
@@ -242,40 +218,22 @@ def test_seg11valid_by_its_definition(release, archives, tmp_path, offline):
     assert not prepare_voc(tmp_path, archives, voc2011=True, release=release)
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_seg11valid_that_is_not_its_definition(release, archives, tmp_path, by_hand):
-    wrong = replace(release, seg11valid=(VAL[2], VAL[3]))
-    if by_hand:
-        path = tmp_path / "VOC2011/ImageSets/Segmentation/val.txt"
-        path.parent.mkdir(parents=True)
-        path.write_text("\n".join(VOC2011_VAL))
-    with pytest.raises(ValueError, match="VOC2011's val without SBD train and seg11valid differ in 2 images"):
-        prepare_voc(tmp_path, archives, voc2011=not by_hand, release=wrong)
-
-
-def test_disk_too_small(release, archives, tmp_path, monkeypatch, offline):
-    space = sum(archive.unpacked for archive in (release.voc2012, release.sbd, release.voc2012test))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space - 1))
-    with pytest.raises(OSError, match="needs about .* GB of disk, 0.0 GB of them for downloads, but .* GB are free"):
-        prepare_voc(tmp_path / "root", archives, release=release)
-    assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space))
-    assert prepare_voc(tmp_path / "root", archives, release=release)
-
-
-def test_disk_too_small_for_the_downloads(release, archives, tmp_path, monkeypatch):
+def test_disk_too_small(release, archives, tmp_path, monkeypatch):
     space = sum(archive.unpacked + archive.size for archive in (release.voc2012, release.sbd))
     with serving(archives) as server:
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=space - 1))
-        with pytest.raises(OSError, match="make room"):
+        message = "needs about .* GB of disk, .* GB of them for downloads, but .* GB are free: make room"
+        with pytest.raises(OSError, match=message):
             prepare_voc(tmp_path / "root", release=server.serve(release))
+        assert server.requests == list(tmp_path.iterdir()) == []
         (tmp_path / "root/downloads").mkdir(parents=True)
-        (tmp_path / f"root/downloads/{release.voc2012.name}.part").write_bytes(
-            (archives / release.voc2012.name).read_bytes()[:1000]
-        )
-        assert server.requests == []
+        part = tmp_path / f"root/downloads/{release.voc2012.name}.part"
+        part.write_bytes((archives / release.voc2012.name).read_bytes()[:1000])
         assert prepare_voc(tmp_path / "root", release=server.serve(release))  # the rest fits
         assert server.requests[0][1]["Range"] == "bytes=1000-"
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match="0.0 GB of them for downloads"):
+        prepare_voc(tmp_path / "other", archives, release=release)
 
 
 @pytest.mark.parametrize(
@@ -298,33 +256,36 @@ def test_wrong_arguments(tmp_path, arguments, error, message, offline):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("size", ["size known", "size not known"])
+def cut_short(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage, known, message",
+    [
+        (cut_short, True, "has .* bytes, expected .*: it is damaged or another file, get it anew"),
+        (cut_short, False, "cannot be unpacked"),
+        (flip_a_bit, True, "has the MD5 .*, expected .*: it is damaged or another file, get it anew"),
+    ],
+)
 @pytest.mark.parametrize("key", ["voc2012", "sbd"])
-def test_truncated_archive(release, archives, tmp_path, key, size):
-    folder = shutil.copytree(archives, tmp_path / "archives")
-    archive = getattr(release, key)
+def test_damaged_archive(release, archives, tmp_path, key, damage, known, message):
+    folder, archive = shutil.copytree(archives, tmp_path / "archives"), getattr(release, key)
     path = folder / archive.name
-    path.write_bytes(path.read_bytes()[: archive.size // 2])
-    expected, message = release, f"{archive.name} has .* bytes, expected .*: it is damaged or another file, get it anew"
-    if size == "size not known":
-        expected = replace(release, **{key: replace(archive, size=None, md5=None)})
-        message = f"{archive.name} cannot be unpacked"
-    with pytest.raises(ValueError, match=message):
-        prepare_voc(tmp_path / "root", folder, release=expected)
-    assert path.stat().st_size == archive.size // 2  # the user's file is left alone
-    assert size == "size not known" or not (tmp_path / "root").exists()
-    assert not list((tmp_path / "root").glob("*.unpacking"))
-
-
-def test_wrong_checksum(release, archives, tmp_path):
-    folder = shutil.copytree(archives, tmp_path / "archives")
-    path = folder / release.sbd.name
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"benchmark.tgz has the MD5 .*, expected {release.sbd.md5}"):
+    path.write_bytes(damage(path.read_bytes()))
+    before = path.read_bytes()
+    if not known:
+        release = replace(release, **{key: replace(archive, size=None, md5=None)})
+    with pytest.raises(ValueError, match=f"{archive.name} {message}"):
         prepare_voc(tmp_path / "root", folder, release=release)
-    assert not (tmp_path / "root/VOC2012").exists()  # all are checked before any is unpacked
+    assert path.read_bytes() == before  # the user's file is left alone
+    assert not (known and (tmp_path / "root/VOC2012").exists())  # all are checked before any is unpacked
+    assert not list((tmp_path / "root").glob("*.unpacking"))
 
 
 def test_two_at_a_time(release, archives, tmp_path):

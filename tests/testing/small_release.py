@@ -79,34 +79,30 @@ def make_archives(folder: Path, more: int = 0) -> VOCRelease:
     """
     source = folder.parent / f"{folder.name}_source"
     sbd_train = [*SBD_TRAIN, *(f"2010_{number:06d}" for number in range(100, 100 + more))]
-    voc = source / VOC_RELEASE.voc2012.folder
     images = [*TRAIN, *VAL, *SBD_ONLY, *sbd_train[len(SBD_TRAIN) :], *UNLABELLED]
-    for name in images:
-        _save_image(voc, name)
+    voc = source / VOC_RELEASE.voc2012.folder
+    voc2011 = source / VOC_RELEASE.voc2011.folder
+    voc2012test = source / "test" / VOC_RELEASE.voc2012test.folder
+    for root, names in ((voc, images), (voc2011, VOC2011_VAL[:1]), (voc2012test, TEST)):
+        for name in names:
+            picture = Image.fromarray(np.stack([10 * _blocks(name, 1)] * 3, axis=-1))
+            picture.save(_file(root / f"JPEGImages/{name}.jpg"))
     for name in (*TRAIN, *VAL):
         png = Image.fromarray(voc_label(name))
         png.putpalette(voc_palette().tobytes())
-        _parent(voc / f"SegmentationClass/{name}.png")
-        png.save(voc / f"SegmentationClass/{name}.png")
-    for split in ("train", "val", "trainval"):
-        _write_list(voc / f"ImageSets/Segmentation/{split}.txt", LISTS[split])
+        png.save(_file(voc / f"SegmentationClass/{name}.png"))
     dataset = source / VOC_RELEASE.sbd.folder
     for name in (*sbd_train, *SBD_VAL):
         boundaries = np.zeros((20, 1), object)
         content = dict(Segmentation=sbd_label(name), Boundaries=boundaries, CategoriesPresent=np.uint8([[1]]))
         for kind in ("cls", "inst"):
-            _parent(dataset / f"{kind}/{name}.mat")
-            savemat(dataset / f"{kind}/{name}.mat", dict(GTcls=content), do_compression=True)
-    _write_list(dataset / "train.txt", sbd_train)
-    _write_list(dataset / "val.txt", SBD_VAL)
-    _write_list(dataset / "img/not_wanted.txt", [])
-    voc2011 = source / VOC_RELEASE.voc2011.folder
-    _write_list(voc2011 / "ImageSets/Segmentation/val.txt", VOC2011_VAL)
-    _save_image(voc2011, VOC2011_VAL[0])
-    voc2012test = source / "test" / VOC_RELEASE.voc2012test.folder
-    _write_list(voc2012test / "ImageSets/Segmentation/test.txt", TEST)
-    for name in TEST:
-        _save_image(voc2012test, name)
+            savemat(_file(dataset / f"{kind}/{name}.mat"), dict(GTcls=content), do_compression=True)
+    lists = {voc / f"ImageSets/Segmentation/{split}.txt": LISTS[split] for split in ("train", "val", "trainval")}
+    lists |= {dataset / "train.txt": sbd_train, dataset / "val.txt": SBD_VAL, dataset / "img/not_wanted.txt": []}
+    lists[voc2011 / "ImageSets/Segmentation/val.txt"] = VOC2011_VAL
+    lists[voc2012test / "ImageSets/Segmentation/test.txt"] = TEST
+    for path, names in lists.items():
+        _file(path).write_text("".join(f"{name}\n" for name in names))
 
     folder.mkdir(parents=True)
     counts = {name: len(names) for name, names in LISTS.items()}
@@ -135,19 +131,10 @@ def describe(archive: Archive, path: Path, **changes) -> Archive:
     return replace(archive, md5=hashlib.md5(content).hexdigest(), size=len(content), unpacked=len(content), **changes)
 
 
-def _save_image(root: Path, name: str) -> None:
-    path = root / f"JPEGImages/{name}.jpg"
-    _parent(path)
-    Image.fromarray(np.stack([10 * _blocks(name, 1)] * 3, axis=-1)).save(path)
-
-
-def _write_list(path: Path, names: list[str]) -> None:
-    _parent(path)
-    path.write_text("".join(f"{name}\n" for name in names))
-
-
-def _parent(path: Path) -> None:
+def _file(path: Path) -> Path:
+    """The path, for which there is a directory then."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 class Server(ThreadingHTTPServer):
