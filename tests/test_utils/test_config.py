@@ -1,0 +1,77 @@
+import pytest
+from mmengine.config import Config
+
+from fcn_plugin.utils.config import apply_settings, changed_settings, leaf_datasets, read_config, set_data_root
+
+FILE = """
+model = dict(backbone=dict(depth=18, init_cfg=dict(type='Pretrained', checkpoint='a.pth')), neck=None)
+optimizer = dict(type='SGD', lr=0.1, momentum=0.9)
+paramwise = {'a.bias': dict(lr_mult=2)}
+hooks = [dict(type='A', n=1), dict(type='B')]
+sizes = (1, 2)
+work_dir = None
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "config.py").write_text(FILE)
+    return str(tmp_path / "config.py")
+
+
+@pytest.mark.parametrize(
+    "options, changes",
+    [
+        ({}, []),
+        ({"optimizer.lr": 0.1}, []),
+        ({"optimizer.lr": 0.2}, [(("optimizer", "lr"), 0.2)]),
+        ({"optimizer.momentum": None}, [(("optimizer", "momentum"), None)]),
+        ({"optimizer": dict(_delete_=True, type="Adam")}, [(("optimizer",), dict(type="Adam"))]),
+        ({"optimizer.betas": (0.9, 0.99)}, [(("optimizer", "betas"), (0.9, 0.99))]),
+        ({"model.backbone.init_cfg": None}, [(("model", "backbone", "init_cfg"), None)]),
+        ({"model": dict(neck=dict(type="FPN", _delete_=True))}, [(("model", "neck"), dict(type="FPN"))]),
+        ({"hooks.1.n": 3}, [(("hooks", 1, "n"), 3)]),
+        ({"hooks": [dict(type="A", n=1)]}, [(("hooks",), [dict(type="A", n=1)])]),
+        ({"paramwise": {"a.bias": dict(lr_mult=1)}}, [(("paramwise", "a.bias", "lr_mult"), 1)]),
+        ({"sizes": [1, 2]}, [(("sizes",), [1, 2])]),
+        ({"precision": "float32"}, [(("precision",), "float32")]),
+        ({"work_dir": "a", "launcher": "slurm", "resume": True, "load_from": "b", "runner_type": "Runner"}, []),
+    ],
+)
+def test_settings_that_a_command_line_has_changed(options, changes, path):
+    """They are found in the merged config, and give the same when applied to the file."""
+    cfg = read_config(path, options)
+    assert changed_settings(cfg) == changes
+    again = read_config(path)
+    apply_settings(again, changes)
+    assert changed_settings(again) == changes
+    for key, *_ in (place for place, _ in changes):
+        assert again[key] == cfg[key]
+
+
+def test_settings_of_another_config():
+    cfg = Config(dict(hooks=[dict(type="A")], optimizer=dict(type="Adam", eps=1e-8)))
+    apply_settings(cfg, [(("optimizer", "lr"), 0.2), (("model", "neck"), dict(type="FPN"))])
+    assert cfg.optimizer == dict(type="Adam", eps=1e-8, lr=0.2) and cfg.model.neck.type == "FPN"
+    with pytest.raises(ValueError, match="has no hooks.1.n to set to 3: set it in the file"):
+        apply_settings(cfg, [(("hooks", 1, "n"), 3)])
+
+
+def test_a_config_without_a_file_has_no_changes():
+    assert changed_settings(Config(dict(a=1))) == []
+
+
+def test_datasets_inside_wrappers():
+    train = dict(type="RepeatDataset", dataset=dict(type="ConcatDataset", datasets=[dict(type="A"), dict(type="B")]))
+    cfg = Config(dict(train_dataloader=dict(dataset=train), val_dataloader=None))
+    assert [dataset.type for dataset in leaf_datasets(cfg.train_dataloader)] == ["A", "B"]
+    assert list(leaf_datasets(cfg.val_dataloader)) == []
+    set_data_root(cfg, "there")
+    assert [dataset.data_root for dataset in leaf_datasets(cfg.train_dataloader)] == ["there", "there"]
+
+
+def test_config_that_imports_what_is_not_installed(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text("custom_imports = dict(imports=['no_such_package.models'], allow_failed_imports=False)")
+    with pytest.raises(ValueError, match=r"config.py imports what is not installed \(.*no_such_package.*install it"):
+        read_config(path)
