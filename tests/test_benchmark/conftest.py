@@ -1,14 +1,16 @@
 """A narrow config, and a peer that is the same network."""
 
-from importlib.util import find_spec
-from pathlib import Path
+import sys
+from argparse import Namespace
 
 import pytest
 from testing.stub_peer import make_stub_peer
-from testing.utils import tiny_config
+from testing.utils import ROOT, tiny_config
+
+sys.path.insert(0, str(ROOT))  # where benchmarks/ is, which is not installed
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def config(tmp_path_factory) -> str:
     """Path of a narrow FCN-32s on VGG16 with the PAMI recipe."""
     folder = tmp_path_factory.mktemp("config")
@@ -16,15 +18,28 @@ def config(tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def stub_peer(tmp_path, monkeypatch) -> Path:
+def stub_peer(tmp_path, monkeypatch) -> None:
     """A narrow ``torchfcn`` in place of an installed one."""
-    folder = make_stub_peer(tmp_path / "site")
-    monkeypatch.syspath_prepend(folder)
-    return folder
+    monkeypatch.syspath_prepend(make_stub_peer(tmp_path / "site"))
 
 
 @pytest.fixture
-def real_peer() -> None:
-    """Skip the test where the real one is not installed."""
-    if find_spec("torchfcn") is None:
-        pytest.skip("torchfcn is not installed")
+def options(config, monkeypatch) -> Namespace:
+    """Options of the command line; the process of the tests gives its memory back."""
+    monkeypatch.setattr("benchmarks.sides.keep_freed_memory", lambda: True)
+    return Namespace(
+        config=config,
+        peer=None,
+        shape=[20, 31],
+        batch=2,
+        dtype=["fp32"],
+        device="cpu",
+        repeats=1,
+        layers=True,
+        sweep=False,
+        threads=None,
+        width=1,
+        seed=0,
+        peer_keeps_memory=False,
+        json=None,
+    )

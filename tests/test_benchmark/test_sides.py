@@ -1,187 +1,145 @@
 """Our side and the peer's, in this process."""
 
-from dataclasses import replace
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from testing.utils import ROOT
 from torch import nn
 
-from fcn_plugin.benchmark import our_side, peer_side, side
-from fcn_plugin.benchmark.inputs import IGNORE_INDEX, random_batch
-from fcn_plugin.benchmark.our_side import OurSide
-from fcn_plugin.benchmark.peer_side import PeerSide
-from fcn_plugin.benchmark.setting import Setting, has_bf16
-from fcn_plugin.benchmark.working_memory import step_memory
-from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper
+from benchmarks import measure
+from benchmarks.main import check
+from benchmarks.peer import peer_class_of, peer_classes
+from benchmarks.sides import IGNORE_INDEX, OurSide, PeerSide, build_network, optimizer_config
 
-needs_bf16 = pytest.mark.skipif(not has_bf16("cpu"), reason="this CPU has no bfloat16")
+CONFIGS = ROOT / "configs"
 
 
 @pytest.fixture
-def kept(monkeypatch):
-    """The sides that let the process keep freed memory, in place of doing it."""
-    found = []
-    for module in (our_side, peer_side):
-        monkeypatch.setattr(module, "keep_freed_memory", lambda name=module.__name__: not found.append(name))
-    return found
-
-
-@pytest.fixture
-def setting(config, kept):
-    return Setting(config, shape=(20, 31), batch=2)
-
-
-@pytest.fixture
-def with_peer(setting, stub_peer):
-    return replace(setting, peer="torchfcn")
-
-
-def test_inputs():
-    batch = random_batch(2, (30, 40), num_classes=5, seed=1)
-    assert batch.images.dtype == torch.uint8 and batch.images.shape == (2, 3, 30, 40)
-    assert batch.images.min() == 0 and batch.images.max() == 255
-    assert batch.labels.shape == (2, 30, 40) and batch.labels.unique().tolist() == [0, 1, 2, 3, 4, IGNORE_INDEX]
-    assert 0.03 < (batch.labels == IGNORE_INDEX).float().mean() < 0.07
-    same, other = random_batch(2, (30, 40), 5, 1), random_batch(2, (30, 40), 5, 2)
-    assert torch.equal(same.images, batch.images) and torch.equal(same.labels, batch.labels)
-    assert not torch.equal(other.images, batch.images)
-    data = batch.data
-    assert torch.equal(torch.stack([sample.gt_sem_seg.data[0] for sample in data["data_samples"]]), batch.labels)
-
-
-def test_images_are_normalised(setting):
-    ours = OurSide(setting)
-    images = random_batch(2, (20, 31), 21, 0).images.float()
-    mean = torch.tensor(ours.cfg.model.data_preprocessor.mean).view(3, 1, 1)
-    assert torch.allclose(ours.image, images - mean, atol=1e-4)
+def with_peer(options, stub_peer):
+    options.peer = "torchfcn"
+    return options
 
 
 def test_same_logits_from_same_weights(with_peer):
-    ours, peer = OurSide(with_peer), PeerSide(with_peer)
-    logits, expected = ours.exact_logits(), peer.exact_logits()
+    logits, expected = measure.exact_logits(OurSide(with_peer, "fp32")), measure.exact_logits(PeerSide(with_peer))
     assert logits.shape == expected.shape == (2, 21, 20, 31) and expected.std() > 0
-    assert abs(logits - expected).max() < 1e-5 * (expected.max() - expected.min())
-    other = PeerSide(replace(with_peer, seed=1)).exact_logits()
-    assert abs(other - expected).max() > 0.1 * (expected.max() - expected.min())
+    assert abs(logits - expected).max() < 1e-5 * np.ptp(expected)
+    with_peer.seed = 1
+    assert abs(measure.exact_logits(PeerSide(with_peer)) - expected).max() > 0.1 * np.ptp(expected)
 
 
 def test_same_training_step(with_peer):
-    sides = OurSide(with_peer), PeerSide(with_peer)
-    weights, momenta = [], []
-    for one in sides:
-        for module in one.model.modules():
+    ours, peer = OurSide(with_peer, "fp32"), PeerSide(with_peer)
+    found = []
+    for side, name in ((ours, "backbone.conv4_2.weight"), (peer, "conv4_2.weight")):
+        for module in side.model.modules():
             if isinstance(module, (nn.Dropout, nn.Dropout2d)):
                 module.p = 0.0
-        one.computation("step")()
-        named = dict(one.model.named_parameters())
-        prefix = "backbone." if one is sides[0] else ""
-        momenta.append(one.optimizer.state[named[f"{prefix}conv4_2.weight"]]["momentum_buffer"])
-        weights.append(named[f"{prefix}conv4_2.weight"])
+        side.computation("step")()
+        weight = dict(side.model.named_parameters())[name]
+        found.append(side.optimizer.state[weight]["momentum_buffer"])
     # the peer divides the summed loss by the images
-    assert momenta[1].std() > 0
-    assert (momenta[0] - 2 * momenta[1]).abs().max() < 1e-3 * momenta[0].abs().max()
-    assert torch.allclose(*weights, atol=1e-3)
+    assert found[1].std() > 0 and (found[0] - 2 * found[1]).abs().max() < 1e-3 * found[0].abs().max()
+    assert [(group["lr"], group["weight_decay"]) for group in peer.optimizer.param_groups] == [
+        (1e-10, 5e-4),
+        (2e-10, 0),
+    ]
 
 
-def test_modes(setting):
-    ours = OurSide(setting)
-    modes = []
-    ours.model.backbone.register_forward_hook(
-        lambda module, *_: modes.append((module.training, torch.is_grad_enabled()))
-    )
-    ours.seconds("forward", 2)
-    ours.seconds("step", 1)
-    ours.seconds("forward", 1)
-    assert modes == [(False, False)] * 2 + [(True, True)] + [(False, False)]
+def test_inputs(options):
+    side = OurSide(options, "fp32")
+    assert side.images.shape == (2, 3, 20, 31) and (side.images.min(), side.images.max()) == (0, 255)
+    assert side.labels.unique().tolist() == [*range(21), IGNORE_INDEX]
+    mean = torch.tensor(side.cfg.model.data_preprocessor.mean).view(3, 1, 1)
+    assert torch.allclose(side.normalised, side.images.float() - mean, atol=1e-4)
+    side.set_inputs(1, (12, 17))
+    assert side.forward().shape == (1, 21, 12, 17)
 
 
-def test_a_step_trains(setting):
-    ours = OurSide(setting)
-    weight = ours.model.neck.fc6.weight
-    before = weight.detach().clone()
-    assert not ours.optimizer.state
-    ours.computation("step")()
-    assert ours.optimizer.state and not torch.equal(weight, before)
-
-
-@needs_bf16
-def test_bfloat16(setting):
-    full, half = OurSide(setting), OurSide(setting, "bf16")
-    assert isinstance(half.optim_wrapper, BF16OptimWrapper) and not isinstance(full.optim_wrapper, BF16OptimWrapper)
+def test_bfloat16(options):
+    full, half = OurSide(options, "fp32"), OurSide(options, "bf16")
     dtypes = []
     half.model.backbone.conv3_1.register_forward_hook(lambda module, _, result: dtypes.append(result.dtype))
-    logits, expected = half.exact_logits(), full.exact_logits()
-    half.step()
-    assert dtypes == [torch.bfloat16] * 2
+    logits, expected = measure.exact_logits(half), measure.exact_logits(full)
+    half.computation("step")()
+    assert dtypes == [torch.bfloat16] * 2 and half.model.training
     assert 1e-4 < abs(logits - expected).max() / abs(expected).max() < 0.1
-    assert all(parameter.dtype == torch.float32 for parameter in half.model.parameters())
-
-
-def test_measurements(setting):
-    ours = OurSide(setting)
-    assert ours.warm_up("forward") >= 1 and ours.seconds("forward") > 0
-    flops, memory = ours.flops(), ours.memory()
-    assert 2 * flops["forward"] < flops["step"] < 3 * flops["forward"]
-    assert memory["allocated"] is None and memory["resident"] > memory["working"]
-    assert memory["working"] == step_memory(ours.step, ours.model, ours.optimizer) > 0
-    layers = {layer.name: layer for layer in ours.layers(1).layers}
-    assert layers["backbone.conv1_1"].type == "Conv2d" and layers["backbone.conv1_1"].backward_ms > 0
-    assert layers["decode_head.loss_decode"].type == "PixelCrossEntropyLoss"
 
 
 def test_measurements_of_a_known_network(with_peer):
     peer = PeerSide(with_peer)
-    flops, memory = peer.flops(), peer.memory()
+    forward, step = (measure.count_flops(peer, name) for name in ("forward", "step"))
     first = 2 * 2 * 3 * 3 * 9 * 218 * 229  # conv1_1 with padding 100, of which the image takes no gradient
-    assert flops["forward"] > first and flops["step"] == 3 * flops["forward"] - first
-    maps = 2 * 4 * 3 * 218 * 229  # bytes of the results of conv1_1 and of conv1_2, both kept for the backward pass
-    upscore = 4 * 21 * 21 * 64 * 64  # its gradient, which the peer's optimizer leaves to add up: a new one each step
-    # beside the two kept maps, gradients of maps, and the smaller maps of the stages behind
-    assert 2 * maps < memory["working"] - upscore < 8 * maps
-    layers = {layer.name: layer for layer in peer.layers(1).layers}
-    assert layers["conv1_1"].shapes == [(2, 3, 218, 229)] and layers["conv5_3"].backward_ms > 0
-    assert layers["relu"].calls == 15 and layers["loss"].forward_ms > 0 < layers["loss"].backward_ms
-
-
-def test_other_inputs(setting):
-    ours = OurSide(setting)
-    ours.set_inputs(1, (12, 17))
-    assert ours.exact_logits().shape == (1, 21, 12, 17)
-    ours.step()
+    assert forward > first and step == 3 * forward - first
+    memory = measure.memory(peer)
+    maps = 2 * 4 * 3 * 218 * 229 / 2**20  # MiB of conv1_1 and of conv1_2 each, both kept for the backward pass
+    upscore = 4 * 21 * 21 * 64 * 64 / 2**20  # its gradient, which the peer's optimizer leaves to add up
+    assert 2 * maps < memory["working MiB"] - upscore < 8 * maps < memory["peak resident MiB"]
+    rows = {row["layer"]: row for row in measure.layer_times(peer, 1)}
+    assert rows["conv1_1"]["output"] == "2 x 3 x 218 x 229" and rows["conv5_3"]["backward ms"] > 0
+    assert rows["relu"]["calls"] == 15 and rows["loss"]["backward ms"] > 0
+    assert measure.milliseconds(peer, "forward") > 0 and measure.matrix_product_rate(peer) > 0
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_who_keeps_freed_memory(with_peer, kept, keeps):
-    ours = OurSide(with_peer)
-    assert kept == ["fcn_plugin.benchmark.our_side"] and ours.machine()["keeps_freed_memory"] is True
-    kept.clear()
-    peer = PeerSide(replace(with_peer, peer_keeps_memory=keeps))
-    assert len(kept) == keeps and peer.machine()["keeps_freed_memory"] is keeps
+def test_who_keeps_freed_memory(with_peer, keeps):
+    with_peer.peer_keeps_memory = keeps
+    assert measure.machine(OurSide(with_peer, "fp32"))["keeps freed memory"] is True
+    assert measure.machine(PeerSide(with_peer))["keeps freed memory"] is keeps
 
 
-def test_threads(setting, monkeypatch):
-    asked = []
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    OurSide(setting)
-    OurSide(replace(setting, threads=3))
-    assert asked == [3]
+@pytest.mark.parametrize("name", ["fcn8s_vgg16_voc", "fcn32s_caffenet_cvpr_sbd", "fcn32s_googlenet_cvpr_sbd"])
+def test_width(name):
+    cfg = Config.fromfile(CONFIGS / f"{name}.py")
+    narrow, full = build_network(cfg, 0.1, "meta"), build_network(cfg, device="meta")
+    sizes = [sum(parameter.numel() for parameter in model.parameters()) for model in (narrow, full)]
+    assert sizes[0] < 0.11 * sizes[1] and narrow.num_classes == full.num_classes
 
 
-def test_long_computations_are_called_once(setting, monkeypatch):
-    ours = OurSide(setting)
-    for seconds, calls in (([0.5, 0.01], 20), ([0.5, 0.3], 1), ([2.0], 1)):
-        times = iter(seconds)
-        monkeypatch.setattr(side, "measure_time", lambda run, device, times=times: next(times))
-        assert ours.warm_up("forward") == calls
-        assert not list(times)
+def test_the_configs_own_optimizer(options):
+    cfg = Config.fromfile(options.config)
+    cfg.optim_wrapper.accumulative_counts = 20
+    found = optimizer_config(cfg, "bf16")
+    assert (found.type, found.accumulative_counts, found.optimizer.lr) == ("BF16OptimWrapper", 1, 1e-10)
+    cfg.optim_wrapper.type = "AmpOptimWrapper"
+    with pytest.raises(ValueError, match="type='AmpOptimWrapper': must be OptimWrapper or BF16OptimWrapper"):
+        optimizer_config(cfg, "fp32")
 
 
-def test_logits_are_compared_without_tf32(setting):
-    ours = OurSide(setting)
-    seen = []
-    ours.logits = lambda: (
-        seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)) or torch.zeros(1)
-    )
-    ours.exact_logits()
-    ours.forward()
-    assert seen == [(False, False), (True, True)]
+@pytest.mark.skipif(find_spec("torchfcn") is None, reason="torchfcn is not installed")
+def test_classes_of_the_real_peer():
+    names = {"fcn32s": "FCN32s", "fcn16s": "FCN16s", "fcn8s": "FCN8s", "fcn8s-atonce": "FCN8sAtOnce"}
+    for config, name in names.items():
+        model = build_network(Config.fromfile(CONFIGS / f"{config}_vgg16_voc.py"), device="meta")
+        assert peer_class_of(model) is not None and peer_class_of(model).__name__ == name
+    model.decode_head.skip_scales = [1e-3, 1e-2]
+    with pytest.raises(ValueError, match=r"torchfcn has FCN32s, .* with skips scaled by \[0.001, 0.01\]: leave out"):
+        peer_class_of(model)
+
+
+def test_other_channels(with_peer):
+    path = with_peer.config = str(CONFIGS / "fcn32s_vgg16_voc.py")  # which is wider than this peer
+    with pytest.raises(ValueError, match="torchfcn's FCN32s is not the config's: size mismatch for .*: leave out"):
+        OurSide(with_peer, "fp32")
+    assert peer_class_of(build_network(Config.fromfile(path), device="meta")).__name__ == "FCN32s"
+
+
+def test_a_missing_peer(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="torchfcn is not installed: run `pip install --no-deps torchfcn`"):
+        peer_classes()
+
+
+def test_number_formats(options, monkeypatch):
+    monkeypatch.setattr("benchmarks.main.computes_bfloat16", lambda: False)
+    with pytest.raises(ValueError, match="this cpu device does not compute in bfloat16: use --dtype fp32"):
+        options.dtype = ["bf16"]
+        check(options)
+    for computes, expected in ((False, ["fp32"]), (True, ["fp32", "bf16"])):
+        monkeypatch.setattr("benchmarks.main.computes_bfloat16", lambda computes=computes: computes)
+        options.dtype = None
+        check(options)
+        assert options.dtype == expected
