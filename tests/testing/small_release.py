@@ -146,7 +146,6 @@ class Server(ThreadingHTTPServer):
         cuts (list[int]): after how many bytes it closes the next connections.
         hold (threading.Event): where it is cut, wait for this instead.
         statuses (list[int]): errors to answer the next requests with.
-        tags (dict[str, str]): entity tags by file; the default is the file's name.
         shift (int): send a part that begins so many bytes later than asked for.
     """
 
@@ -156,7 +155,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.requests, self.ranges, self.cuts, self.hold = [], True, [], None
-        self.statuses, self.tags, self.shift = [], {}, 0
+        self.statuses, self.shift = [], 0
 
     def url(self, name: str) -> str:
         """The address of a file."""
@@ -175,9 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
         if server.statuses or not (server.folder / name).is_file():
             self.send_error(server.statuses.pop(0) if server.statuses else 404)
             return
-        content, tag = (server.folder / name).read_bytes(), server.tags.get(name, f'"{name}"')
+        content = (server.folder / name).read_bytes()
         part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if server.ranges else None
-        start = int(part[1]) if part and self.headers.get("If-Range", tag) == tag else 0
+        start = int(part[1]) if part else 0
         if start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -190,7 +189,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(len(content) - start))
-        self.send_header("ETag", tag)
         self.end_headers()
         cut = server.cuts.pop(0) if server.cuts else len(content)
         self.wfile.write(content[start:cut])

@@ -28,8 +28,7 @@ def download(
     """Download an archive into a folder; one that is there already is taken as it is.
 
     The bytes go to ``NAME.part``, which gets its name when size and checksum are right. A later call goes on with what
-    it finds there, if the server can (HTTP Range); whether the file is still the same, the server tells by its entity
-    tag, kept in ``NAME.part.etag`` (If-Range).
+    it finds there, if the server can (HTTP Range); the checksum tells whether all of it is of the published file.
 
     Args:
         archive (Archive): with an address.
@@ -75,8 +74,6 @@ def download(
     except ValueError as error:
         part.unlink()
         raise ValueError(f"{archive.url}: {error} (it was removed), or give another address with --url") from error
-    finally:
-        _tag_file(part).unlink(missing_ok=True)
     os.replace(part, path)
     return path
 
@@ -111,14 +108,12 @@ def check_archive(path: Path, archive: Archive, checksum: bool = True) -> None:
 
 def _receive(archive: Archive, part: Path) -> None:
     """Append to ``part`` what is missing of it, or write it anew where the server cannot go on."""
-    done, tag_file = bytes_in(part), _tag_file(part)
+    done = bytes_in(part)
     if archive.size is not None and done >= archive.size:
         return  # complete, or too much: the checks tell
-    headers = {"Range": f"bytes={done}-"} if done else {}
-    if done and tag_file.exists():
-        headers["If-Range"] = tag_file.read_text()
+    request = Request(archive.url, headers={"Range": f"bytes={done}-"} if done else {})
     try:
-        response = urlopen(Request(archive.url, headers=headers), timeout=TIMEOUT)
+        response = urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
         if error.code != 416 or not done:
             raise
@@ -140,18 +135,9 @@ def _receive(archive: Archive, part: Path) -> None:
             raise OSError(f"{part.parent} has no room for the {total - done:,} bytes to come of {archive.name}")
         columns = (*Progress.get_default_columns(), DownloadColumn())
         with Progress(*columns) as progress, open(part, "ab" if done else "wb") as file:
-            if not done:
-                tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-                tag_file.unlink(missing_ok=True)
-                if tag and not tag.startswith("W/"):  # a weak tag does not promise the same bytes
-                    tag_file.write_text(tag)
             task = progress.add_task(archive.name, total=total, completed=done)
             while chunk := response.read1(CHUNK):  # what has come, without waiting for more
                 file.write(chunk)
                 progress.advance(task, len(chunk))
     if total is not None and bytes_in(part) < total:
         raise ConnectionError("the server closed the connection")
-
-
-def _tag_file(part: Path) -> Path:
-    return part.with_name(f"{part.name}.etag")

@@ -18,10 +18,8 @@ def random_label(height=7, width=9, classes=21):
 
 
 def as_picture(label, kind):
-    if kind == "16 bit":
-        return Image.fromarray(label.astype(np.uint16))
-    if kind == "32 bit":
-        return Image.fromarray(label.astype(np.int32))
+    if kind in ("16 bit", "32 bit"):
+        return Image.fromarray(label.astype(np.uint16 if kind == "16 bit" else np.int32))
     if kind in ("grey", "grey with alpha"):
         return Image.fromarray(label).convert("L" if kind == "grey" else "LA")
     if kind == "palette":
