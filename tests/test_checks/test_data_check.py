@@ -15,7 +15,7 @@ from fcn_plugin import config_dir
 from fcn_plugin.checks import cache as check_cache
 from fcn_plugin.checks import data as data_check
 from fcn_plugin.checks import report, samples
-from fcn_plugin.checks.data import check_samples
+from fcn_plugin.checks.data import check_data, check_samples
 from fcn_plugin.checks.report import KINDS
 from fcn_plugin.utils.config import set_data_root
 from fcn_plugin.utils.images import ORIENTATION
@@ -361,6 +361,23 @@ def checked(monkeypatch):
 
     monkeypatch.setattr(samples.SampleCheck, "__call__", count)
     return names
+
+
+def test_data_root_and_its_files(tmp_path):
+    cfg = config(None)
+    set_data_root(cfg, str(tmp_path))
+    assert {cfg[f"{name}_dataloader"].dataset.data_root for name in ("train", "val", "test")} == {str(tmp_path)}
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        with pytest.raises(
+            FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*tools/prepare_voc.py.*--data-root"
+        ):
+            check_data(cfg)
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ImageSets/Segmentation/train.txt").touch()
+    with pytest.raises(FileNotFoundError, match=r"val_dataloader needs .*val\.txt, which does not exist"):
+        check_data(cfg)
+    (tmp_path / "ImageSets/Segmentation/val.txt").touch()
+    check_data(cfg)
 
 
 class TestCache:

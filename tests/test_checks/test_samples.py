@@ -5,10 +5,13 @@ import copy
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import init_default_scope
+from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, ImageOps
 
-from fcn_plugin.checks.samples import SampleCheck
+from fcn_plugin.checks.samples import SampleCheck, loaders_of
+from fcn_plugin.datasets.transforms import LoadLabels
 from fcn_plugin.utils.images import ORIENTATION, orientation_of
 
 LOADERS = [dict(type="LoadImageFromFile"), dict(type="LoadLabels"), dict(type="RandomFlip", prob=1.0)]
@@ -85,8 +88,36 @@ def test_orientation(orientation, suffix, check, tmp_path):
     assert np.abs(load(check, sample).astype(int) - expected).max() <= 3
 
 
-def test_only_the_loading_transforms_are_run(check):
-    assert [type(loader).__name__ for loader in check.loaders] == ["LoadImageFromFile", "LoadLabels"]
+RESIZE = dict(type="Resize", scale=(8, 8))
+TTA = dict(
+    type="TestTimeAug",
+    transforms=[
+        [RESIZE, dict(type="Resize", scale_factor=2.0)],
+        [dict(type="LoadLabels")],
+        [dict(type="PackSegInputs")],
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    "steps, expected",
+    [
+        ([dict(type="LoadLabels"), dict(type="RandomFlip", prob=1.0)], LoadLabels),
+        ([RESIZE, dict(type="LoadLabels")], LoadLabels),
+        ([RESIZE, dict(type="mmseg.LoadAnnotations")], LoadAnnotations),
+        ([RESIZE, dict(type=LoadAnnotations)], LoadAnnotations),
+        ([RESIZE, LoadAnnotations()], LoadAnnotations),
+        ([TTA], LoadLabels),
+        ([RESIZE], None),
+    ],
+)
+def test_loaders_wherever_they_stand(steps, expected, check):
+    """Known by their classes; the given pipeline stays as it is."""
+    pipeline = [dict(type="LoadImageFromFile"), *steps]
+    before = copy.deepcopy(pipeline)
+    found = [type(loader) for loader in loaders_of(pipeline)]
+    assert found == [LoadImageFromFile, *([expected] if expected else [])]
+    assert str(pipeline) == str(before)
 
 
 def test_the_sample_is_left_as_it_is(check, tmp_path):
