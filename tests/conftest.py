@@ -13,8 +13,8 @@ CACHE = tempfile.TemporaryDirectory(prefix="fcn_plugin_cache")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set what the processes that the tests start find, beside each other on few cores."""
-    paths = [config.rootpath, *config.getini("pythonpath"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, paths))
+    paths = [*map(str, config.getini("pythonpath")), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
 

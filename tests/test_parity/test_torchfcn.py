@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from fcn_plugin.benchmark.peer import peer_classes
+from benchmarks.peer import peer_classes
 from fcn_plugin.weights.importing import canonical_weights, import_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
