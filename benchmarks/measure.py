@@ -79,8 +79,8 @@ def memory(side: Side) -> dict[str, float]:
         step()
         peak = {"allocated MiB (CUDA)": torch.cuda.max_memory_allocated() / 2**20}
     else:
-        units = 2**20 if sys.platform == "darwin" else 2**10
-        peak = {"peak resident MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units}
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = {"peak resident MiB": resident / (2**20 if sys.platform == "darwin" else 2**10)}
     return {"working MiB": working_memory(side) / 2**20, **peak}
 
 

@@ -66,8 +66,8 @@ def machines(sides: Sides, peer: str | None) -> list[dict]:
     worst = max(found.values())
     if peer and not worst < 0.05:
         raise ValueError(f"{peer} is not the config's network: logits differ by {worst:.2g}: leave out --peer")
-    column = f"logits, from {reference}"
-    return [{"side": name, **one, column: found[name]} for name, one in ask(sides, measure.machine).items()]
+    asked = ask(sides, measure.machine)
+    return [{"side": name, **asked[name], f"logits, from {reference}": found[name]} for name in sides]
 
 
 def times(sides: Sides, peer: str | None, repeats: int) -> list[dict]:
