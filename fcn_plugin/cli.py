@@ -1,0 +1,112 @@
+"""The command ``fcn``. Its subcommands are also ``tools/*.py``, by the toolbox's names.
+
+Neither PyTorch nor the toolbox is imported before a subcommand is chosen: ``fcn --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import runpy
+import sys
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+from types import ModuleType
+
+#: By subcommand: its module in :mod:`fcn_plugin.commands`, and what it does.
+COMMANDS = {
+    "train": ("train", "train a config with all the stages that lead to it"),
+    "test": ("test", "test a checkpoint on a config's test set"),
+    "predict": ("predict", "predict pictures and videos"),
+    "import": ("import_weights", "turn weights of other projects into a checkpoint"),
+    "export": ("export", "write a network as ONNX or torch.export"),
+    "prepare voc": ("prepare_voc", "download PASCAL VOC 2012 and SBD, write labels and lists"),
+    "prepare camvid": ("prepare_camvid", "bring CamVid to the layout of VOC"),
+    "prepare shapes": ("prepare_shapes", "draw the demo's data set of textured shapes"),
+    "compare": ("compare", "compare predictions of models image by image"),
+    "report": ("report", "report of a training in one HTML file"),
+    "plot": ("plot", "draw the curves of trainings"),
+    "browse": ("browse", "save pictures of what the network sees"),
+    "alignment": ("alignment", "measure where feature maps of a backbone lie"),
+    "heat-map": ("heat_map", "show where an ImageNet classifier sees a class"),
+    "oracle": ("oracle", "the mean IU that a stride allows at best"),
+    "data-speed": ("data_speed", "measure how fast a data pipeline is"),
+    "patches": ("patches", "time one convolutional pass against patch by patch"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``fcn`` with its command line, by default that of the process."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    groups = {name.split()[0] for name in COMMANDS if " " in name}
+    start = words[: 2 if words and words[0] in groups else 1]
+    name = " ".join(takewhile(lambda word: not word.startswith("-"), start))
+    rest = words[len(name.split()) :]
+    if name in COMMANDS:
+        return run(name, rest, prog=f"fcn {name}")
+    parser = overview(name if name in groups else "")
+    if name and name not in groups:
+        nearest = difflib.get_close_matches(name, sorted({*COMMANDS, *groups}), n=1)
+        parser.error(f"there is no command {name!r}" + "".join(f", did you mean {one!r}?" for one in nearest))
+    parser.parse_args(rest)
+    parser.error("give a command; --help lists them")
+
+
+def overview(group: str = "") -> argparse.ArgumentParser:
+    """The parser of ``fcn`` without a subcommand, or with the first word of some."""
+    prog = f"fcn {group}".strip()
+    listed = {name: text for name, (_, text) in COMMANDS.items() if name.startswith(group)}
+    parser = argparse.ArgumentParser(
+        prog,
+        f"{prog} COMMAND [options]",
+        "Fully Convolutional Networks in MMSegmentation.",
+        "\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    version = runpy.run_path(str(Path(__file__).with_name("version.py")))["__version__"]
+    parser.add_argument("--version", action="version", version=f"fcn_plugin {version}")
+    return parser
+
+
+def load(name: str, prog: str | None = None) -> tuple[ModuleType, argparse.ArgumentParser]:
+    """The module of a subcommand, and its parser; ``prog`` is the name in its usage, by default the script's."""
+    command = importlib.import_module(f"fcn_plugin.commands.{COMMANDS[name][0]}")
+    parser = argparse.ArgumentParser(prog, description=command.__doc__)
+    command.add_arguments(parser)
+    return command, parser
+
+
+def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Parse the arguments of a subcommand, by default those of the process, and run it.
+
+    What the user did wrong is one line on stderr and exit code 1; an interruption is exit code 130.
+    """
+    command, parser = load(name, prog)
+    execute(command, parser, parser.parse_intermixed_args(arguments))  # options may stand anywhere
+
+
+def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Run a subcommand with its parsed arguments, see :func:`run`."""
+    from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
+
+    forbid_unsafe_loading()
+    try:
+        code = command.run(args)
+    except argparse.ArgumentError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print(getattr(command, "INTERRUPTED", "Interrupted.").format(**vars(args)), file=sys.stderr)
+        code = 130
+    except Exception as error:
+        if not getattr(command, "is_user_error", is_user_error)(error):
+            raise
+        code = f"error: {error}"
+    if code:
+        sys.exit(code)
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether an error tells of wrong input; a subcommand may have a function of this name to say otherwise."""
+    return isinstance(error, (ValueError, OSError))

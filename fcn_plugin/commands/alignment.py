@@ -1,0 +1,47 @@
+"""Measure where the feature maps of any backbone (and neck) lie, check what the config says, draw what cells see."""
+
+import warnings
+from argparse import ArgumentError, ArgumentParser, Namespace
+
+from ..apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
+from ..geometry.measurement import measure_alignment
+from ..utils.config import read_config
+from ..visualization.receptive_fields import check_picture_name, draw_fields, grey_grid, middle_of, read_image
+from .options import add_cfg_options, add_config
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add config, maps and picture."""
+    add_config(parser, "any config of the toolbox; its weights are not read")
+    parser.add_argument("--index", type=int, nargs="+", metavar="I", help="which feature maps; default all")
+    parser.add_argument("--out", metavar="PICTURE", help="picture of the receptive fields to write, such as fields.png")
+    parser.add_argument("--image", metavar="FILE", help="image to draw them on; default a grey grid")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"), help="size of the grid; default 512 512"
+    )
+    add_cfg_options(parser)
+
+
+def run(args: Namespace) -> None:
+    """Measure, print, draw, compare."""
+    if args.image and not args.out:
+        raise ArgumentError(None, "--image needs --out PICTURE")
+    warnings.filterwarnings("ignore", category=UserWarning)
+    if args.out:
+        check_picture_name(args.out)
+        image = middle_of(read_image(args.image) if args.image else grey_grid(tuple(args.size)))
+    cfg = read_config(args.config, args.cfg_options)
+    trunk = build_trunk(cfg)
+    alignments = measure_alignment(trunk, args.index)
+    stated = stated_maps(cfg, trunk.num_maps)
+    print(f"{trunk.name}:\n{alignment_table(alignments, stated)}")
+    for sentence in remarks(alignments, trunk.left_out):
+        print(sentence)
+    if args.out:
+        draw_fields(args.out, trunk, alignments, image)
+        print(f"Picture of {image.shape[0]} x {image.shape[1]} pixels: {args.out}")
+    used = list(stated)
+    chosen = sorted((a for a in alignments if a.index in used), key=lambda a: used.index(a.index)) or alignments
+    check_stated(chosen, stated)
+    print(f"Maps {', '.join(str(a.index) for a in chosen)}: {geometry_setting(chosen)}")
+    print("The config says the same." if stated else "The config does not state positions.")

@@ -1,0 +1,88 @@
+"""Options that several subcommands have, and what follows from them."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import LOOPS
+
+from ..checks.data import check_data
+from ..utils.config import read_config
+from ..weights.checkpoint import WeightsError
+
+
+def add_config(parser: ArgumentParser, help: str = "config file, for example configs/fcn8s_vgg16_voc.py") -> None:
+    """Add CONFIG."""
+    parser.add_argument("config", help=help)
+
+
+def add_cfg_options(parser: ArgumentParser) -> None:
+    """Add --cfg-options."""
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+
+
+def add_data_root(parser: ArgumentParser) -> None:
+    """Add --data-root."""
+    parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
+
+
+def add_workers(parser: ArgumentParser) -> None:
+    """Add --workers of a preparation."""
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: one per core")
+
+
+def add_data(parser: ArgumentParser, *splits: str) -> None:
+    """Add CONFIG and what says which of its data; the first split is the default."""
+    add_config(parser)
+    parser.add_argument("--split", choices=splits, default=splits[0], help="default %(default)s")
+    add_data_root(parser)
+    add_cfg_options(parser)
+
+
+def read_data_config(args: Namespace) -> Config:
+    """Read the config that :func:`add_data` took, and check that its data are there.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_config` and :func:`check_data`.
+    """
+    cfg = read_config(args.config, args.cfg_options, args.data_root)
+    check_data(cfg, (f"{args.split}_dataloader",))
+    return cfg
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """Add CONFIG and what training and testing share, with the names of the parameters in :mod:`fcn_plugin.apis`."""
+    add_config(parser)
+    parser.add_argument("--work-dir", help="where logs and checkpoints go; default work_dirs/CONFIG")
+    parser.add_argument(
+        "--amp",
+        action=BooleanOptionalAction,
+        help="mixed precision (bfloat16, also on the CPU), or float32; default: the config's `precision`",
+    )
+    parser.add_argument(
+        "--no-check", dest="check_data", action="store_false", help="do not read all images and labels beforehand"
+    )
+    add_data_root(parser)
+    add_cfg_options(parser)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help="set by the job launcher")
+
+
+def run_settings(args: Namespace) -> dict:
+    """The parameters of a function in :mod:`fcn_plugin.apis`; the local rank goes where the toolbox looks for it."""
+    settings = dict(vars(args))
+    os.environ.setdefault("LOCAL_RANK", str(settings.pop("local_rank")))
+    return settings
+
+
+def arose_before_the_loop(error: Exception) -> bool:
+    """Whether an error tells of wrong input; while a network is trained or tested, only weights can be that.
+
+    The traceback of another error in the middle of a training is worth more than one line.
+    """
+    loops = {loop.run.__code__ for loop in LOOPS.module_dict.values()}
+    inside = any(frame.f_code in loops for frame, _ in traceback.walk_tb(error.__traceback__))
+    return isinstance(error, WeightsError) or (isinstance(error, (ValueError, OSError)) and not inside)

@@ -1,0 +1,23 @@
+"""Train a config with all the stages that lead to it; what is done is kept, what was interrupted goes on."""
+
+from argparse import ArgumentParser, Namespace
+
+from ..apis.train import train
+from .options import add_run, run_settings
+from .options import arose_before_the_loop as is_user_error  # noqa: F401
+
+INTERRUPTED = "Interrupted: the same command goes on from the last checkpoint."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the toolbox's options and some more."""
+    add_run(parser)
+    parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
+    parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
+
+
+def run(args: Namespace) -> None:
+    """Train."""
+    settings = run_settings(args)
+    del settings["resume"]
+    train(**settings)
