@@ -10,7 +10,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-import fcn_plugin  # noqa: F401  its components, by name
+from fcn_plugin.geometry import trunk_maps
 
 HEADS = {"FCN32sHead": 1, "FCN16sHead": 2, "FCN8sHead": 3}
 
@@ -20,18 +20,17 @@ def build(head, padding=100, num_classes=3, width=0.02, **kwargs):
     backbone = dict(type="FCNVGG", padding=padding, width=width)
     channels = [max(1, round(c * width)) for c in (256, 512)] + [6]
     neck = dict(type="FCConvNeck", in_channels=channels[1], channels=6, fc6_padding="same" if padding < 81 else 0)
+    # under the toolbox's own segmentor, a head for another trunk than the reference's has to be told
+    maps = trunk_maps(MODELS.build(backbone), MODELS.build(neck))[-HEADS[head] :]
+    places = [dict(stride=one.coord_map.stride, offset=one.coord_map.offset) for one in maps]
+    geometry = {} if padding == 100 else dict(geometry=places)
     return MODELS.build(
         dict(
             type="EncoderDecoder",
             data_preprocessor=dict(type="SegDataPreProcessor", mean=[1.0] * 3, std=[1.0] * 3, size_divisor=1),
             backbone=backbone,
             neck=neck,
-            decode_head=dict(
-                type=head,
-                in_channels=channels[-HEADS[head] :],
-                num_classes=num_classes,
-                geometry=dict(backbone=backbone, neck=neck),
-            ),
+            decode_head=dict(type=head, in_channels=channels[-HEADS[head] :], num_classes=num_classes, **geometry),
             test_cfg=ConfigDict(mode="whole", **kwargs),
         )
     )

@@ -199,10 +199,3 @@ def _padded_at_the_end(start: CoordMap, layer: nn.Conv2d | nn.Unfold) -> CoordMa
 def _selected(maps: Sequence[CoordMap], out_indices: Iterable[int]) -> list[CoordMap]:
     """The maps of ``out_indices``, in the order of the network, as the toolbox's backbones return them."""
     return [coord_map for i, coord_map in enumerate(maps) if i in tuple(out_indices)]
-
-
-def component_class(name):  # TEMPORARY: goes when checks and apis use built models
-    """The class of a config's type."""
-    from mmseg.registry import MODELS
-
-    return name if isinstance(name, type) else MODELS.get(name)

@@ -91,6 +91,11 @@ class CoordMap:
         """Whether there are images with whole pixels behind the last cell, which reaches half a stride further."""
         return self.end is not None and self.end + self.stride / 2 <= Fraction(-1, 2)
 
+    @property
+    def ends_unseen(self) -> bool:
+        """Whether there are images whose last pixels are in no receptive field, as of convolutions without padding."""
+        return self.end is not None and self.end + (self.size - 1) / 2 < 0
+
 
 #: The image itself: one cell a pixel.
 IMAGE = CoordMap(Fraction(1), Fraction(0), end=Fraction(0))

@@ -153,3 +153,5 @@ def test_ends_inside():
     assert IMAGE.conv(7, 2, 3).conv(3, 2, 1).ends_inside
     assert not IMAGE.conv(2, 2, ceil_mode=True).conv(2, 2, ceil_mode=True).ends_inside
     assert not IMAGE.conv(7, 4, 100).ends_inside and not CoordMap(32, 0).ends_inside
+    assert IMAGE.conv(4, 4).ends_unseen and not IMAGE.conv(4, 4, ceil_mode=True).ends_unseen
+    assert not IMAGE.conv(7, 2, 3).conv(3, 2, 1).ends_unseen and not CoordMap(32, 0).ends_unseen

@@ -109,7 +109,7 @@ def test_network_of_a_config(config):
     model = Config.fromfile(config_dir() / f"{config}.py").model
     before = model.to_dict()
     network = build_network(model, width=0.02)
-    assert network.backbone.out_channels[-1] < 50 and not network.training
+    assert network.backbone.feature_maps[-1].channels < 50 and not network.training
     assert type(network.decode_head).__name__ == "FCN32sHead" and network.decode_head.num_classes == 21
     assert network.decode_head.score_fr.weight.std() > 0.01
     assert PatchClassifier(network).size == (715 if "googlenet" in config else 404)

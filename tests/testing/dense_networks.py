@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
-from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fcn_plugin.geometry.backbones import component_class
+import fcn_plugin  # noqa: F401  its components, by name
 
 #: Backbone and neck, and the side of the receptive field in pixels.
 NETWORKS = {
@@ -28,15 +27,13 @@ def fcn32s(network: str, padding: int, width: float = 0.02, **test_cfg) -> Encod
     init_default_scope("mmseg")
     backbone, neck, _ = NETWORKS[network]
     backbone = dict(backbone, padding=padding, width=width)
-    cls = component_class(backbone["type"])
-    (*_, channels) = cls(**{key: value for key, value in backbone.items() if key != "type"}).out_channels
+    channels = MODELS.build(backbone).feature_maps[-1].channels
     if neck is not None:
         neck = dict(neck, type="FCConvNeck", in_channels=channels, channels=FC_CHANNELS)
-        channels = FC_CHANNELS
-    geometry = dict(backbone=backbone, neck=neck)
-    head = dict(type="FCN32sHead", in_channels=[channels], num_classes=3, geometry=geometry)
-    cfg = dict(type="DenseEncoderDecoder", decode_head=head, test_cfg=ConfigDict(mode="whole", **test_cfg), **geometry)
-    model = MODELS.build(cfg)
+    head = dict(type="FCN32sHead", num_classes=3)
+    model = MODELS.build(
+        dict(type="DenseEncoderDecoder", backbone=backbone, neck=neck, decode_head=head, test_cfg=test_cfg)
+    )
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

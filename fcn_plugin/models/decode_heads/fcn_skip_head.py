@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -126,6 +126,11 @@ class FCNSkipHead(BaseDecodeHead):
         input_maps: Sequence[FeatureMap],
     ) -> list[int]:
         """Which maps the head uses, as indices that there are."""
+        if isinstance(geometry, Mapping):
+            raise ValueError(
+                f"geometry must list dict(stride=..., offset=...) of each used map, got {dict(geometry)}: leave it out"
+                " and set model.type='AlignedEncoderDecoder', which reads the positions from the backbone and the neck"
+            )
         name, known = type(self).__name__, len(input_maps)
         told = dict(
             in_channels=[in_channels] if isinstance(in_channels, int) else in_channels,

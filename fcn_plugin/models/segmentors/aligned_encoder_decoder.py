@@ -84,11 +84,17 @@ class AlignedEncoderDecoder(EncoderDecoder):
             at.stride for head in skip_heads(self).values() for at in head.feature_maps
         ]
         self.coarsest_stride = int(max(strides, default=1))
-        if size_divisor % self.coarsest_stride and any(one.whole_cells for one in self.feature_maps):
+        self.drops_pixels = any(one.coord_map.ends_unseen for one in self.feature_maps if one.coord_map is not None)
+        if not self.fills_cells and any(one.whole_cells for one in self.feature_maps):
             raise ValueError(
                 f"the maps of {type(self.backbone).__name__} lie elsewhere in images that do not fill their cells: set"
                 f" model.size_divisor={self.coarsest_stride}"
             )
+
+    @property
+    def fills_cells(self) -> bool:
+        """Whether ``size_divisor`` makes images fill the cells of all maps."""
+        return self.size_divisor % self.coarsest_stride == 0
 
     def _init_decode_head(self, decode_head: Mapping) -> None:
         """Read the built trunk, and build the head for it."""
@@ -100,10 +106,14 @@ class AlignedEncoderDecoder(EncoderDecoder):
         if auxiliary_head is None:
             return
         several = isinstance(auxiliary_head, (list, tuple))
-        heads = [self._for_trunk(head) for head in (auxiliary_head if several else [auxiliary_head])]
-        super()._init_auxiliary_head(heads if several else heads[0])
-        for head in self.auxiliary_head if several else [self.auxiliary_head]:
-            self._check(head)
+        heads = nn.ModuleList()
+        for number, head in enumerate(auxiliary_head if several else [auxiliary_head]):
+            try:
+                heads.append(MODELS.build(self._for_trunk(head)))
+                self._check(heads[-1])
+            except ValueError as error:
+                raise ValueError(f"auxiliary_head{f'.{number}' if several else ''}: {error}") from error
+        self.auxiliary_head = heads if several else heads[0]
 
     def _for_trunk(self, head: Mapping) -> Mapping:
         kind = MODELS.get(head["type"]) if isinstance(head["type"], str) else head["type"]
@@ -133,6 +143,11 @@ class AlignedEncoderDecoder(EncoderDecoder):
         if self.size_divisor > 1:  # also by nothing: exporters keep no branch that depends on the size
             bottom, right = -height % self.size_divisor, -width % self.size_divisor
             inputs = functional.pad(inputs, (0, right, 0, bottom))
+        if self.drops_pixels and not self.fills_cells and any(s % self.coarsest_stride for s in inputs.shape[2:]):
+            raise ValueError(
+                f"{type(self.backbone).__name__} drops pixels of images of {(height, width)} that do not fill a cell:"
+                f" set model.size_divisor={self.coarsest_stride}"
+            )
         try:
             features = super().extract_feat(inputs)
         except (AssertionError, RuntimeError) as error:

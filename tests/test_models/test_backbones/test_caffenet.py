@@ -8,9 +8,9 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from fcn_plugin import config_dir
-from fcn_plugin.geometry.skip_steps import skip_steps
+from fcn_plugin.geometry import CoordMap
 from fcn_plugin.models.backbones import FCNVGG, CaffeNet
-from fcn_plugin.models.decode_heads import FCN8sHead, FCN32sHead
+from fcn_plugin.models.decode_heads import FCN8sHead
 from fcn_plugin.models.layers import ResponseNorm
 from fcn_plugin.models.necks import FCConvNeck
 
@@ -22,22 +22,11 @@ def narrow(**kwargs):
 def segmentor(padding=100, width=0.02, head="FCN32sHead", **neck):
     """FCN-AlexNet of few channels with random scores, float64."""
     backbone = dict(type="CaffeNet", padding=padding, width=width, out_indices=(0, 1, 2) if "8s" in head else (2,))
-    channels = CaffeNet(**{key: value for key, value in backbone.items() if key != "type"}).out_channels
-    neck = dict(type="FCConvNeck", in_channels=channels[-1], channels=5, fc6_kernel=6, **neck)
+    channels = CaffeNet(padding, width=width).feature_maps[-1].channels
+    neck = dict(type="FCConvNeck", in_channels=channels, channels=5, fc6_kernel=6, **neck)
     init_default_scope("mmseg")
-    model = MODELS.build(
-        dict(
-            type="EncoderDecoder",
-            backbone=backbone,
-            neck=neck,
-            decode_head=dict(
-                type=head,
-                in_channels=[*channels[:-1], 5],
-                num_classes=3,
-                geometry=dict(backbone=backbone, neck=neck),
-            ),
-        )
-    )
+    head = dict(type=head, num_classes=3)
+    model = MODELS.build(dict(type="AlignedEncoderDecoder", backbone=backbone, neck=neck, decode_head=head))
     torch.manual_seed(0)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -58,7 +47,8 @@ def test_the_reference_parameters():
     }
     assert set(net.state_dict()) == {f"conv{i}.{p}" for i in range(1, 6) for p in ("weight", "bias")}
     assert sum(p.numel() for p in net.parameters()) == 2_334_080
-    assert net.out_channels == (256,) and CaffeNet(out_indices=(0, 1, 2)).out_channels == (96, 256, 256)
+    assert [m.channels for m in net.feature_maps] == [256]
+    assert [m.channels for m in CaffeNet(out_indices=(0, 1, 2)).feature_maps] == [96, 256, 256]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +64,7 @@ def test_published_facts(config, backbone, kernel, millions, field):
     assert model.decode_head.feature_maps[-1].stride == 32
 
     net = backbone(width=0.02)
-    neck = FCConvNeck(net.out_channels[-1], 1, kernel).eval()
+    neck = FCConvNeck(net.feature_maps[-1].channels, 1, kernel).eval()
     for parameter in (*net.parameters(), *neck.parameters()):
         torch.nn.init.constant_(parameter, 1.0 if parameter.ndim == 4 else 0.0)
     # each cell is a positive sum of all that it sees
@@ -151,7 +141,7 @@ def test_cells_respond_where_the_geometry_says(padding):
         torch.nn.init.constant_(parameter, 0.1 if parameter.ndim == 4 else 0.0)
     net.pool, net.norm = torch.nn.AvgPool2d(3, 2, ceil_mode=True), torch.nn.Identity()
     image = torch.ones(1, 3, 420, 420, dtype=torch.float64, requires_grad=True)
-    for out, coord_map in zip(net.double()(image), net.coord_maps_out):
+    for out, coord_map in zip(net.double()(image), [m.coord_map for m in net.feature_maps]):
         cell = round(float((210 - coord_map.offset) / coord_map.stride))
         (grad,) = torch.autograd.grad(out[0, 0, cell, cell + 1], image, retain_graph=True)
         weight = grad[0].sum(0)
@@ -161,13 +151,10 @@ def test_cells_respond_where_the_geometry_says(padding):
 
 
 def test_the_head_derives_the_reference_kernel_and_crop():
-    maps = FCConvNeck.coord_maps(CaffeNet.coord_maps(), fc6_kernel=6)
-    (step,) = skip_steps(maps)
+    head = segmentor().decode_head
+    (step,) = head.steps
     assert (step.factor, step.kernel, step.crop_upsampled) == (32, 63, 18)
-    head = FCN32sHead(
-        [4], dict(backbone=dict(type="CaffeNet"), neck=dict(type="FCConvNeck", fc6_kernel=6)), num_classes=3
-    )
-    assert head.upscore.weight.shape == (3, 1, 63, 63)
+    assert head.upscore.weight.shape == (3, 1, 63, 63) and head.border == "zeros"
 
 
 # every height from 1 to 140, with widths in another order
@@ -185,10 +172,10 @@ def test_logits_have_the_size_of_the_image(head):
 
 def test_evidence_shows_at_its_pixel_through_all_skips():
     """One unit of score in a cell of each map shows in the logits around that cell's pixel."""
-    coord_maps = FCConvNeck.coord_maps(CaffeNet.coord_maps(out_indices=(0, 1, 2)), fc6_kernel=6)
     model = segmentor(head="FCN8sHead")
-    head = model.decode_head
-    assert isinstance(head, FCN8sHead) and head.feature_maps == coord_maps
+    head, coord_maps = model.decode_head, model.decode_head.feature_maps
+    assert isinstance(head, FCN8sHead)
+    assert coord_maps == (CoordMap(8, -91), CoordMap(16, -83), CoordMap(32, 13))
     with torch.no_grad():
         features = model.extract_feat(torch.zeros(1, 3, 160, 160, dtype=torch.float64))
         for name in head.score_names:
@@ -298,7 +285,7 @@ def test_channels_last_survives_loading():
 def test_groups_divide_any_width(width):
     with torch.device("meta"):
         net = CaffeNet(width=width)
-    assert net.conv5.out_channels == net.out_channels[0] == max(2, 2 * round(128 * width))
+    assert net.conv5.out_channels == net.feature_maps[0].channels == max(2, 2 * round(128 * width))
 
 
 @pytest.mark.parametrize(

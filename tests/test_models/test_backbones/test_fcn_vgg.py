@@ -42,7 +42,7 @@ def test_cells_respond_where_the_geometry_says(padding):
         torch.nn.init.constant_(parameter, 0.1 if parameter.ndim == 4 else 0.0)
     net.pool = torch.nn.AvgPool2d(2, 2, ceil_mode=True)
     image = torch.ones(1, 3, 420, 420, dtype=torch.float64, requires_grad=True)
-    for out, coord_map in zip(net.double()(image), net.coord_maps_out):
+    for out, coord_map in zip(net.double()(image), [m.coord_map for m in net.feature_maps]):
         cell = round(float((210 - coord_map.offset) / coord_map.stride))
         (grad,) = torch.autograd.grad(out[0, 0, cell, cell], image, retain_graph=True)
         weight = grad[0].sum(0).sum(0)
@@ -58,17 +58,34 @@ def test_pretrained_checkpoint_without_the_weights_is_refused(tmp_path):
         net.init_weights()
 
 
-def test_checkpoint_that_does_not_fit_is_refused():
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        (dict(depth=19), r"FCNVGG \(unknown: conv3_4.weight, .* and 2 more; it has: backbone.conv1_1"),
+        (dict(depth=13), r"FCNVGG \(missing: conv3_3.weight"),
+        (dict(norm_cfg=dict(type="BN")), r"unknown: bn1_1.weight"),
+        (dict(width=0.1), r"of another shape: conv1_1.weight \(6, 3, 3, 3\) for \(\d, 3, 3, 3\)"),
+    ],
+)
+def test_pretrained_checkpoint_that_does_not_fit_is_refused(other, message, tmp_path):
     """Of another depth, with or without BatchNorm, or of another width."""
-    net = narrow()
-    for other, message in (
-        (narrow(depth=19), r"FCNVGG \(not in this network: conv3_4.weight, .* and 2 more; it has: backbone.conv1_1"),
-        (narrow(depth=13), r"FCNVGG \(missing: conv3_3.weight"),
-        (narrow(norm_cfg=dict(type="BN")), r"not in this network: bn1_1.weight"),
-        (FCNVGG(width=0.1), r"of another shape: conv1_1.weight \(6, 3, 3, 3\) for \(\d, 3, 3, 3\)"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            net.load_state_dict(other.state_dict(), strict=False)
+    file = tmp_path / "other.pth"
+    torch.save({f"backbone.{key}": value for key, value in narrow(**other).state_dict().items()}, file)
+    with pytest.raises(ValueError, match=message):
+        narrow(init_cfg=dict(type="Pretrained", checkpoint=str(file))).init_weights()
+
+
+def test_pretrained_weights_are_loaded_once_by_the_toolbox(tmp_path):
+    """By the segmentor's init_weights, also as the last of several initialisations."""
+    file, source = tmp_path / "weights.pth", narrow()
+    torch.nn.init.normal_(source.conv1_1.weight)
+    torch.save({f"backbone.{key}": value for key, value in source.state_dict().items()}, file)
+    pretrained = dict(type="Pretrained", checkpoint=str(file))
+    for init_cfg in (pretrained, [dict(type="Kaiming", layer="Conv2d"), pretrained]):
+        net = narrow(init_cfg=init_cfg)
+        assert net.pretrained == str(file) and not net.is_init
+        net.init_weights()
+        assert net.is_init and torch.equal(net.conv1_1.weight, source.conv1_1.weight)
 
 
 def test_frozen_stages_and_norm_eval():
@@ -137,5 +154,5 @@ def test_wrong_arguments(kwargs, message):
 
 
 def test_image_too_small_without_padding():
-    with pytest.raises(ValueError, match="padding of at least 1"):
+    with pytest.raises(ValueError, match="padding=0 needs images of 3 pixels or more"):
         narrow(padding=0)(torch.zeros(1, 3, 2, 8))

@@ -24,10 +24,9 @@ def segmentor(padding=100, width=0.02, head="FCN32sHead", **kwargs):
     """FCN-GoogLeNet of few channels with random scores, float64."""
     out_indices = {"FCN32sHead": (4,), "FCN16sHead": (2, 4), "FCN8sHead": (1, 2, 4)}[head]
     backbone = dict(type="GoogLeNet", padding=padding, width=width, out_indices=out_indices, **kwargs)
-    channels = GoogLeNet(**{key: value for key, value in backbone.items() if key != "type"}).out_channels
     init_default_scope("mmseg")
-    head = dict(type=head, in_channels=channels, num_classes=3, geometry=dict(backbone=backbone, neck=None))
-    model = MODELS.build(dict(type="EncoderDecoder", backbone=backbone, neck=None, decode_head=head))
+    head = dict(type=head, num_classes=3)
+    model = MODELS.build(dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=head))
     torch.manual_seed(0)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -54,8 +53,9 @@ def test_the_reference_parameters():
     assert {key for key in net.state_dict()} == {f"{name}.{p}" for name in expected for p in ("weight", "bias")}
     # with the classifier's 1024 x 1000 weights and 1000 biases: 6,998,552
     assert sum(p.numel() for p in net.parameters()) == 5_973_552 == 6_998_552 - 1_025_000
-    assert net.out_channels == (1024,)
-    assert narrow(width=1, out_indices=(0, 1, 2, 3, 4)).out_channels == (64, 192, 480, 832, 1024)
+    assert [m.channels for m in net.feature_maps] == [1024]
+    maps = narrow(width=1, out_indices=(0, 1, 2, 3, 4)).feature_maps
+    assert [m.channels for m in maps] == [64, 192, 480, 832, 1024]
 
 
 def test_published_facts():
@@ -104,7 +104,7 @@ def test_receptive_field_of_the_network_itself():
     cell = out.shape[2] // 2
     (grad,) = torch.autograd.grad(out[0, :, cell, cell].sum(), image)  # of all branches
     seen = grad[0, 0].nonzero()
-    (coord_map,) = net.coord_maps_out
+    coord_map = net.feature_maps[0].coord_map
     assert (seen.amax(0) - seen.amin(0) + 1).tolist() == [coord_map.size] * 2 == [715] * 2
     assert (seen.amax(0) + seen.amin(0)).tolist() == [2 * coord_map.pixel(cell)] * 2
 
@@ -146,7 +146,7 @@ def test_cells_respond_where_the_geometry_says(padding):
     """The gradient of a cell of a positive, linear copy of the network is centred on the cell's pixel."""
     net = linear(narrow(padding=padding, out_indices=(0, 1, 2, 3), width=0.001))
     image = torch.ones(1, 3, 560, 560, dtype=torch.float64, requires_grad=True)
-    for out, coord_map in zip(net(image), net.coord_maps_out):
+    for out, coord_map in zip(net(image), [m.coord_map for m in net.feature_maps]):
         cell = round(float((280 - coord_map.offset) / coord_map.stride))
         (grad,) = torch.autograd.grad(out[0, 0, cell, cell + 1], image, retain_graph=True)
         for axis, place in enumerate((cell, cell + 1)):
@@ -157,7 +157,7 @@ def test_cells_respond_where_the_geometry_says(padding):
 
 @pytest.mark.parametrize("padding, kernel, crop", [(100, 63, 98), (18, 63, 16), (3, 63, 1)])
 def test_kernel_and_crop_of_the_head(padding, kernel, crop):
-    (step,) = skip_steps(GoogLeNet.coord_maps(padding))
+    (step,) = skip_steps([narrow(padding=padding).feature_maps[0].coord_map])
     assert (step.factor, step.kernel, step.crop_upsampled) == (32, kernel, crop)
 
 
@@ -319,7 +319,7 @@ def test_any_width(width):
     with torch.device("meta"):
         net = GoogLeNet(width=width)
     assert net.conv2_3x3.out_channels == max(1, round(192 * width))
-    assert net.out_channels == (sum(max(1, round(planes * width)) for planes in (384, 384, 128, 128)),)
+    assert net.feature_maps[0].channels == sum(max(1, round(planes * width)) for planes in (384, 384, 128, 128))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,22 @@
+from fractions import Fraction
+
 import pytest
 import torch
 from mmseg.registry import MODELS
 
-from fcn_plugin.geometry.coord_map import CoordMap
+from fcn_plugin.geometry import CoordMap, FeatureMap, trunk_maps
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.decode_heads import FCN8sHead, FCN16sHead, FCN32sHead, FCNSkipHead
+from fcn_plugin.models.necks import FCConvNeck
 from fcn_plugin.structures.image_features import ImageFeatures
 
 HEADS = [(FCN32sHead, 1), (FCN16sHead, 2), (FCN8sHead, 3)]
-PAD1 = dict(backbone=dict(type="FCNVGG", padding=1), neck=dict(type="FCConvNeck", fc6_padding="same"))
+#: Cells in the middle of their pixels: a VGG of padding=1, and Swin Transformer.
+HALF = [dict(stride=s, offset=(s - 1) / 2) for s in (8, 16, 32)]
+QUARTER = [dict(stride=s, offset=(s - 1) / 2) for s in (4, 8, 16)]
+#: Maps as a ResNet returns them, and of a backbone whose positions are not known.
+MAPS = [FeatureMap(3 + i, CoordMap(4 << i, 0)) for i in range(4)]
+BLIND = [FeatureMap(3 + i, stride=Fraction(4 << i)) for i in range(3)]
 RESNET = [dict(stride=8, offset=0), dict(stride=16, offset=0), dict(stride=32, offset=0)]
 
 
@@ -37,11 +45,11 @@ def test_parameters_have_the_reference_names_and_start_values(head, used):
     assert not any(name.startswith("conv_seg") for name in model.state_dict())
 
 
-@pytest.mark.parametrize("geometry", [None, PAD1, RESNET], ids=["padding100", "padding1", "resnet"])
+@pytest.mark.parametrize("geometry", [None, HALF, RESNET], ids=["padding100", "padding1", "resnet"])
 @pytest.mark.parametrize("head, used", HEADS)
 def test_evidence_peaks_at_its_pixel(head, used, geometry):
     """One unit of evidence in one cell of any used map shows in the logits around that cell's pixel."""
-    model = build(head, used, geometry=geometry[-used:] if isinstance(geometry, list) else geometry)
+    model = build(head, used, geometry=geometry and geometry[-used:])
     sizes = [(64 // int(m.stride) * 4 + 30,) * 2 for m in model.feature_maps]
     for level, (name, coord_map) in enumerate(zip(reversed(model.score_names), model.feature_maps)):
         score = getattr(model, name)
@@ -112,18 +120,11 @@ def test_features_of_another_trunk_are_refused():
     model = build(FCN16sHead, 2)
     other = ImageFeatures(features(model, [(9, 9), (9, 9)], (9, 9)), (9, 9), [CoordMap(16, 0), CoordMap(32, 0)])
     with pytest.raises(
-        ValueError, match=r"built for .*offset -91.5.* the trunk gives .*offset 0.*decode_head.geometry"
+        ValueError, match=r"built for .*offset -91.5.* the trunk gives .*offset 0.*model.type='AlignedEncoderDecoder'"
     ):
         model(other)
     with pytest.raises(TypeError, match="tuple does not carry: set model.type='AlignedEncoderDecoder'"):
         model(tuple(other))
-
-
-def test_features_of_other_channels_are_refused():
-    model = build(FCN16sHead, 2)
-    maps = [torch.zeros(1, 4, 9, 9), torch.zeros(1, 6, 9, 9)]
-    with pytest.raises(ValueError, match=r"maps of \[4, 5\] channels, but the trunk gives \[4, 6\]: set .*=\[4, 6\]"):
-        model(ImageFeatures(maps, (9, 9), model.feature_maps))
 
 
 def even_scores(head, used, geometry, size, **kwargs):
@@ -133,9 +134,6 @@ def even_scores(head, used, geometry, size, **kwargs):
         torch.nn.init.constant_(getattr(model, name).bias, 1.0)
     sizes = [tuple(-(-side // int(m.stride)) for side in size) for m in model.feature_maps]
     return model(features(model, sizes, size)).detach()
-
-
-HALF = [dict(stride=s, offset=(s - 1) / 2) for s in (8, 16, 32)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 97), (64, 65), (96, 128)])
@@ -173,37 +171,98 @@ def test_scores_that_end_inside_the_image():
     "kwargs, error, message",
     [
         (dict(in_channels=[4, 5, 6, 7]), ValueError, r"fuses 3 .*got in_channels=\[4, 5, 6, 7\]"),
-        (dict(in_index=[0, 1]), ValueError, r"as many in_index, got \[0, 1\]"),
-        (dict(skip_scales=[1.0]), ValueError, "one skip scale fewer"),
-        (dict(in_index=[0, 1, 5]), ValueError, "beyond the 3 maps"),
-        (dict(geometry=RESNET[:2]), ValueError, r"lists 2 map\(s\) for 3"),
-        (dict(geometry=dict(neck=None)), ValueError, "needs a backbone config"),
-        (dict(geometry=dict(backbone=dict(type="BiSeNetV1"))), ValueError, "BiSeNetV1 is not known"),
-        (dict(geometry=dict(backbone=dict(type="NoNet"))), ValueError, "NoNet is not known"),
+        (dict(in_index=[0, 1]), ValueError, r"fuses 3 .*in_index=\[0, 1\]"),
+        (dict(skip_scales=[1.0]), ValueError, r"one skip scale fewer, got skip_scales=\[1.0\]"),
+        (dict(geometry=RESNET[:2]), ValueError, r"fuses 3 .*geometry=\[\{'stride': 8"),
+        (dict(geometry=dict(backbone=dict(type="FCNVGG"))), ValueError, "geometry must list .*model.type='Aligned"),
         (dict(geometry=RESNET[::-1]), ValueError, "from fine to coarse"),
-        (dict(geometry=dict(backbone=dict(type="FCNVGG", padding=1))), None, None),
         (dict(border=0), ValueError, "border must be 'zeros' or 'replicate', got 0"),
         (dict(dropout_ratio=0.1), TypeError, "has no dropout_ratio"),
+        (
+            dict(input_maps=MAPS),
+            ValueError,
+            r"in_channels=\[3, 4, 5\] in the maps \[-3, -2, -1\], .* 1: 4 channels at st",
+        ),
+        (dict(input_maps=MAPS, in_channels=None, in_index=[0, 1, 4]), ValueError, r"\[0, 1, 4\] reaches beyond the 4"),
+        (
+            dict(input_maps=MAPS[:3], in_channels=None, geometry=HALF),
+            ValueError,
+            "lie at .*offset 3.5.*leave geometry out",
+        ),
+        (dict(input_maps=BLIND, in_channels=None), ValueError, "is not known: give decode_head.geometry="),
+        (
+            dict(input_maps=BLIND, in_channels=None, geometry=HALF),
+            ValueError,
+            "strides of 8, 16, 32 in the maps .*geomet",
+        ),
     ],
 )
 def test_wrong_arguments_when_built(kwargs, error, message):
     arguments = {"in_channels": [3, 4, 5], "num_classes": 2, **kwargs}
-    if error is None:
-        FCN8sHead(**arguments)
-        return
     with pytest.raises(error, match=message):
         FCN8sHead(**arguments)
 
 
-def test_geometry_by_class_instead_of_name():
-    head = FCN32sHead([5], dict(backbone=dict(type=FCNVGG, padding=100)), num_classes=2, in_index=[2])
-    assert str(head.feature_maps[0]) == "(stride 32, offset -83.5)"
-
-
 def test_maps_that_do_not_reach_the_image_are_refused_when_built():
-    valid = dict(backbone=dict(type="FCNVGG", padding=10), neck=dict(type="FCConvNeck"))
+    maps = trunk_maps(FCNVGG(width=0.02, padding=10), FCConvNeck(10, 5))
     with pytest.raises(ValueError, match=r"does not reach the first 71 pixel\(s\)"):
-        FCN32sHead([5], valid, num_classes=2)
+        FCN32sHead(num_classes=2, input_maps=maps)
+
+
+def test_channels_and_positions_of_the_trunk():
+    head = FCN8sHead(num_classes=2, input_maps=MAPS)
+    assert head.in_channels == [4, 5, 6] and head.in_index == [-3, -2, -1]
+    assert head.feature_maps == tuple(CoordMap(stride, 0) for stride in (8, 16, 32))
+    head = FCNSkipHead(num_classes=2, input_maps=MAPS[::-1], in_index=[2, 0])
+    assert head.in_channels == [4, 6] and head.feature_maps == (CoordMap(8, 0), CoordMap(32, 0))
+    assert FCNSkipHead(num_classes=2, input_maps=MAPS).in_channels == [3, 4, 5, 6]
+    declared = FCN8sHead(num_classes=2, input_maps=BLIND, in_index=[0, 1, 2], geometry=QUARTER)
+    assert declared.in_channels == [3, 4, 5] and declared.feature_maps[0] == CoordMap(4, 1.5)
+
+
+def test_channels_of_the_reference_by_default():
+    with torch.device("meta"):
+        head = FCN8sHead(num_classes=21)
+    assert head.in_channels == [256, 512, 4096] and str(head.feature_maps[-1]) == "(stride 32, offset 12.5)"
+
+
+@pytest.mark.parametrize("end, border", [(-31, "replicate"), (-15.5, "zeros"), (-12.5, "zeros"), (None, "zeros")])
+def test_border_follows_from_the_trunk(end, border):
+    maps = [FeatureMap(4, CoordMap(32, 0, 65, end))]
+    assert FCN32sHead(num_classes=2, input_maps=maps).border == border
+    assert FCN32sHead(num_classes=2, input_maps=maps, border="replicate").border == "replicate"
+
+
+def test_a_skip_of_stride_2_has_its_own_last_upsampling():
+    """First and last upsampling have kernels of their own: of one name, the later would take the earlier's place."""
+    maps = [dict(stride=2, offset=0), dict(stride=4, offset=1)]
+    head = FCNSkipHead([1, 1], maps, num_classes=3)
+    assert head.upscore_names == ["upscore2", "upscore_image"]
+    assert [getattr(head, name).weight.shape[-1] for name in head.upscore_names] == [4, 3]
+    assert [step.kernel for step in head.steps] == [4, 3]
+    for level, stride, offset in ((0, 2, 0), (1, 4, 1)):
+        inputs = features(head, [(40, 40), (20, 20)], (64, 64))
+        inputs[level][0, 0, 7, 8] = 1.0
+        torch.nn.init.ones_(getattr(head, head.score_names[1 - level]).weight)
+        logits = head(inputs)[0, 0].detach()
+        torch.nn.init.zeros_(getattr(head, head.score_names[1 - level]).weight)
+        places = torch.arange(64.0)
+        found = [float((logits.sum(axis) * places).sum() / logits.sum()) for axis in (1, 0)]
+        assert found == pytest.approx([stride * 7 + offset, stride * 8 + offset], abs=1e-4)
+
+
+def test_maps_of_one_stride():
+    """Those of a ResNet dilated to stride 8 are added as they are; each score has a name of its own."""
+    head = FCN8sHead([2, 3, 4], [dict(stride=8, offset=0)] * 3, num_classes=2, border="replicate")
+    assert head.score_names == ["score_fr", "score_pool3", "score_pool3_2"]
+    layers = {name for name, _ in head.named_children() if "score" in name}
+    assert layers == {"score_fr", "score_pool3", "score_pool3_2", "upscore8"}
+    inputs = features(head, [(9, 9)] * 3, (65, 66))
+    for number, name in enumerate(reversed(head.score_names), start=1):
+        torch.nn.init.constant_(getattr(head, name).bias, 10.0**number)
+    assert torch.equal(head(inputs), torch.full((1, 2, 65, 66), 1110.0))
+    missing, too_many = head.earlier_stage_difference()
+    assert missing == {"score_pool3_2.weight", "score_pool3_2.bias"} and too_many == set()
 
 
 @pytest.mark.parametrize("out_channels, num_classes", [(1, 2), (11, 11)])

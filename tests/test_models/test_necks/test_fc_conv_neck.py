@@ -4,6 +4,17 @@ import torch
 from fcn_plugin.geometry.coord_map import CoordMap
 from fcn_plugin.models.necks import FCConvNeck
 from fcn_plugin.structures.image_features import ImageFeatures
+from fcn_plugin.weights.importing import canonical_weights
+from fcn_plugin.weights.loading import part_weights
+
+
+def vgg(linear):
+    """A VGG11 of torchvision whose convolutions have 5 channels."""
+    convs, channels = {}, 3
+    for index in (0, 3, 6, 8, 11, 13, 16, 18):
+        convs |= {f"features.{index}.weight": torch.zeros(5, channels, 3, 3), f"features.{index}.bias": torch.zeros(5)}
+        channels = 5
+    return {**convs, **linear}
 
 
 def features(*maps):
@@ -17,8 +28,8 @@ def test_equals_the_linear_layers():
     fc6, fc7 = torch.nn.Linear(5 * 7 * 7, 11), torch.nn.Linear(11, 11)
     neck = FCConvNeck(5, 11).eval()
     source = {f"classifier.{i}.{k}": v for i, m in ((0, fc6), (3, fc7)) for k, v in m.state_dict().items()}
-    source |= {"classifier.6.weight": torch.zeros(2, 11), "features.0.weight": torch.zeros(5, 3, 3, 3)}
-    neck.load_state_dict(source, strict=False)
+    source |= {"classifier.6.weight": torch.zeros(2, 11), "classifier.6.bias": torch.zeros(2)}
+    neck.load_state_dict(part_weights(neck, "neck", canonical_weights(vgg(source))))
     x, skip = torch.randn(2, 5, 7, 7), torch.randn(2, 3, 14, 14)
     out = neck(features(skip, x))
     expected = fc7(fc6(x.flatten(1)).relu()).relu()
@@ -70,7 +81,7 @@ def test_map_smaller_than_fc6():
 
 def test_classifier_without_linear_layers_is_refused(tmp_path):
     file = tmp_path / "convs.pth"
-    torch.save({"features.0.weight": torch.zeros(2, 1, 3, 3)}, file)
+    torch.save(vgg({}), file)
     neck = FCConvNeck(2, 4, init_cfg=dict(type="Pretrained", checkpoint=str(file)))
     with pytest.raises(ValueError, match="does not fit FCConvNeck .missing: fc6.weight, .*init_cfg=None"):
         neck.init_weights()

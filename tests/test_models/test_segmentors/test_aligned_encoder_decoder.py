@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from testing.narrow_trunks import BACKBONES, linear_copy, ramp
 
-import fcn_plugin.geometry.backbones as backbone_geometry
+import fcn_plugin.geometry.backbones as known_backbones
 from fcn_plugin.geometry.coord_map import CoordMap
 from fcn_plugin.structures.image_features import ImageFeatures
 
@@ -28,7 +28,7 @@ MAPS = {
 }
 #: Pairs of a backbone and a number of maps; those of HRNet and UNet go together.
 PAIRS = [(name, used) for name, (channels, _) in MAPS.items() for used in ([4] if len(channels) == 4 else [1, 2, 3])]
-#: Parameters behind maps that no skip head can use: UNet's finest has the stride of the image.
+#: Parameters behind maps that the head does not use.
 UNUSED = {"unet": "backbone.decoder.0."}
 #: Backbones that drop or refuse what does not fill a cell.
 SIZE_DIVISOR = {"convnext": 32, "unet": 16}
@@ -45,7 +45,6 @@ def settings(name, used, **model):
         backbone=backbone,
         decode_head=dict(type=HEADS[used], in_channels=channels[-used:], in_index=in_index, num_classes=3),
         size_divisor=SIZE_DIVISOR.get(name, 1),
-        test_cfg=dict(mode="whole"),
         **model,
     )
 
@@ -53,8 +52,6 @@ def settings(name, used, **model):
 def build(name, used, **model):
     init_default_scope("mmseg")
     cfg = settings(name, used, **model)
-    if cfg.backbone.type.startswith("mmpretrain."):
-        pytest.importorskip("mmpretrain")
     return MODELS.build(cfg)
 
 
@@ -148,7 +145,7 @@ def test_boundary_moves_with_a_wrong_offset(name, wrong, monkeypatch):
     cfg.decode_head.geometry = [dict(stride=one.stride, offset=one.offset) for one in maps]
     with pytest.raises(ValueError, match="decode_head.geometry says that the feature maps lie at"):
         MODELS.build(cfg)
-    monkeypatch.setattr(backbone_geometry, "BACKBONES", {})  # nothing is known, so that the declaration is believed
+    monkeypatch.setattr(known_backbones, "BACKBONES", {})  # nothing is known, so that the declaration is believed
     cfg.decode_head.border = "replicate"  # each map has the same weight in all rows
     model = linear_probe(MODELS.build(cfg))
     assert boundary(model, False, 517.25) == pytest.approx(517.25 + float(error) / used, abs=0.05)
@@ -178,9 +175,9 @@ def test_unknown_backbone_with_declared_geometry():
     init_default_scope("mmseg")
     mit = dict(type="MixVisionTransformer", embed_dims=4, num_layers=[1, 1, 1, 1], num_heads=[1, 1, 1, 1])
     head = dict(type="FCN8sHead", in_channels=[4, 4, 4], num_classes=3)
-    cfg = ConfigDict(type="AlignedEncoderDecoder", backbone=mit, decode_head=head, test_cfg=dict(mode="whole"))
+    cfg = ConfigDict(type="AlignedEncoderDecoder", backbone=mit, decode_head=head)
     with pytest.raises(
-        ValueError, match="MixVisionTransformer is not known.*decode_head.geometry=.*tools/alignment.py"
+        ValueError, match="maps of this backbone lie is not known.*decode_head.geometry=.*tools/alignment.py"
     ):
         MODELS.build(cfg)
     cfg.decode_head.geometry = [dict(stride=stride, offset=0) for stride in (8, 16, 32)]
@@ -189,8 +186,10 @@ def test_unknown_backbone_with_declared_geometry():
     assert features.coord_maps[0] is None and features.coord_maps[1:] == model.decode_head.feature_maps
     assert model(torch.zeros(1, 3, 64, 70), mode="tensor").shape == (1, 3, 64, 70)
     cfg.decode_head.geometry[0].stride = 4
-    wrong = r"told of 4 channels at stride 4, .* but the trunk gives .*1: 4 channels at stride 8.*: set "
-    with pytest.raises(ValueError, match=wrong + "model.decode_head.in_index to other maps, or geometry to"):
+    wrong = (
+        r"strides of 4, 16, 32 in the maps \[-3, -2, -1\], but the trunk gives .*1: 4 channels at stride 8.*: set in_"
+    )
+    with pytest.raises(ValueError, match=wrong):
         MODELS.build(cfg)
 
 
@@ -199,28 +198,29 @@ def test_unknown_backbone_with_declared_geometry():
     [
         (
             {"decode_head.in_channels": [4, 8, 16]},
-            r"decode_head was told of 4 channels at stride 8, 8 channels at stride 16, 16 channels at stride 32 in the"
-            r" maps \[-3, -2, -1\], but the trunk gives 0: 4 channels at stride 4, 1: 8 channels at stride 8, .*: set"
-            r" model.decode_head.in_channels=\[8, 16, 32\], or in_index",
+            r"in_channels=\[4, 8, 16\] in the maps \[-3, -2, -1\], but the trunk gives 0: 4 channels at stride 4, 1: 8"
+            " channels at stride 8, .*: leave in_channels out, or set in_index to other maps",
         ),
-        ({"decode_head.in_index": [0, 1, 2]}, r"set model.decode_head.in_channels=\[4, 8, 16\]"),
+        ({"decode_head.in_index": [0, 1, 2]}, r"in the maps \[0, 1, 2\], but the trunk gives 0: 4 channels at str"),
         ({"decode_head.in_index": [1, 2, 4]}, r"in_index=\[1, 2, 4\] reaches beyond the 4 maps"),
-        ({"backbone.strides": (1, 2, 2, 1)}, "factor of 2 or more apart"),
-        ({"decode_head.geometry": [dict(stride=s, offset=1) for s in (8, 16, 32)]}, "lie at .*offset 1.* leave it out"),
+        ({"decode_head.geometry": [dict(stride=s, offset=1) for s in (8, 16, 32)]}, "offset 1.* leave geometry out"),
         ({"decode_head.border": "mirror"}, "border must be 'zeros' or 'replicate', got 'mirror'"),
         (
             {"size_divisor": 8, "auxiliary_head": dict(type="FCNHead", in_channels=8, channels=4, num_classes=3)},
             "size_divisor=8 pads maps, which FCNHead would stretch .*: pad .* model.data_preprocessor.size_divisor",
         ),
         ({"size_divisor": 0}, "size_divisor must be an integer of 1 or more, got 0"),
-        ({"auxiliary_head": dict(type="FCN32sHead", in_channels=[8], num_classes=3)}, "auxiliary_head was told of 8"),
         (
-            {"auxiliary_head": [dict(type="FCN32sHead", in_channels=[9], num_classes=3)]},
-            r"set model.auxiliary_head.0.in_channels=\[32\]",
+            {"auxiliary_head": dict(type="FCN32sHead", in_channels=[8], num_classes=3)},
+            r"^auxiliary_head: in_channels=\[8\]",
+        ),
+        (
+            {"auxiliary_head": [dict(type="FCN32sHead", num_classes=3, border=1)]},
+            "^auxiliary_head.0: border must be",
         ),
         (
             {"neck": dict(type="FCConvNeck", in_channels=8, fc6_padding="same")},
-            r"FCConvNeck does not take the maps of ResNetV1c \(4 channels at stride 4; .*32 channels at stride 32\)",
+            r"FCConvNeck does not take the maps of the backbone \(4 channels at stride 4; .*32 channels at stride 32\)",
         ),
     ],
 )  # fmt: skip
@@ -263,7 +263,11 @@ def test_neck_on_a_backbone_of_the_toolbox():
     [
         ("unet", (45, 64), r"UNet does not take images of \(45, 64\) pixels: set model.size_divisor=16"),
         ("convnext", (20, 64), r"ConvNeXt does not take images of \(20, 64\) pixels: set model.size_divisor=32"),
-        ("convnext", (45, 64), r"the scores end at \(44, 64\) of an image of \(45, 64\) .*set size_divisor=32"),
+        (
+            "convnext",
+            (45, 64),
+            r"ConvNeXt drops pixels of images of \(45, 64\) that do not fill a cell: set model.size_divisor=32",
+        ),
     ],
 )
 def test_sizes_that_a_backbone_does_not_take(name, size, message):
@@ -293,6 +297,46 @@ def test_padding_of_the_network_is_not_seen_outside():
         expected = model(padded, mode="tensor")[:, :, :45, :70]
         model.size_divisor = 32
         assert torch.equal(model(image, mode="tensor"), expected)
+
+
+def test_a_whole_model_in_two_lines():
+    """On another backbone: channels, positions, border, preparation of the input and whole images are the defaults."""
+    init_default_scope("mmseg")
+    backbone = dict(BACKBONES["resnet18-v1c"], strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
+    cfg = dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=dict(type="FCN8sHead", num_classes=3))
+    model = MODELS.build(cfg).eval()
+    assert model.decode_head.in_channels == [8, 16, 32] and model.decode_head.border == "replicate"
+    assert model.decode_head.feature_maps == (CoordMap(8, 0),) * 3  # dilated, as most of the toolbox's configs
+    picture = torch.full((3, 50, 41), 255, dtype=torch.uint8)
+    data = model.data_preprocessor(dict(inputs=[picture], data_samples=[sample(50, 41)]))
+    assert data["inputs"][0, :, 0, 0].tolist() == pytest.approx([2.2489, 2.4286, 2.64], abs=1e-3)
+    (predicted,) = model.predict(**data)
+    assert predicted.pred_sem_seg.data.shape == (1, 50, 41)
+    losses = model.train().loss(data["inputs"].repeat(2, 1, 1, 1), [sample(50, 41)] * 2)
+    assert torch.isfinite(losses["decode.loss_ce"])
+
+
+def test_fpn_neck():
+    """Its levels lie where the backbone's maps do."""
+    init_default_scope("mmseg")
+    neck = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=6, num_outs=4)
+    head = dict(type="FCNSkipHead", num_classes=3)
+    cfg = dict(type="AlignedEncoderDecoder", backbone=BACKBONES["resnet18-v1c"], neck=neck, decode_head=head)
+    model = MODELS.build(cfg).eval()
+    assert model.decode_head.in_channels == [6] * 4
+    assert model.decode_head.feature_maps == tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
+    assert model(torch.zeros(1, 3, 45, 67), mode="tensor").shape == (1, 3, 45, 67)
+
+
+def test_network_that_pads_by_the_size_of_the_image():
+    init_default_scope("mmseg")
+    backbone = dict(type="TIMMBackbone", model_name="tf_efficientnet_lite0", pretrained=False)
+    cfg = dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=dict(type="FCN8sHead", num_classes=3))
+    with pytest.raises(ValueError, match="do not fill their cells: set model.size_divisor=32"):
+        MODELS.build(cfg)
+    model = MODELS.build(dict(cfg, size_divisor=32)).eval()
+    assert model.decode_head.feature_maps == (CoordMap(8, 7), CoordMap(16, 15), CoordMap(32, 31))
+    assert model(torch.zeros(1, 3, 45, 67), mode="tensor").shape == (1, 3, 45, 67)
 
 
 def test_slide_mode_and_test_time_augmentation():
