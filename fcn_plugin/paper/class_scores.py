@@ -65,15 +65,9 @@ class ClassScores:
         return f"score {self.cells[index, row, column]:.2f}, probability {self.probabilities[index, row, column]:.2f}"
 
     def upsample(self, maps: Tensor) -> Tensor:
-        """Bring maps over the cells to the size of the image, as FCN-32s does with its scores.
+        """Bring maps over the cells (k, h, w) to the size of the image, (k, H, W), as FCN-32s does with its scores.
 
-        A thousand classes at every pixel need gigabytes: choose some before.
-
-        Args:
-            maps (Tensor): ``cells``, ``probabilities`` or some of their classes, (k, h, w).
-
-        Returns:
-            Tensor: float32 (k, H, W).
+        A thousand classes at every pixel need gigabytes: choose some of ``cells`` or ``probabilities`` before.
         """
         geometry = [dict(stride=self.coord_map.stride, offset=self.coord_map.offset)]
         # one output channel, which the toolbox takes for two classes; the maps are the batch
@@ -117,11 +111,7 @@ def build_classifier(checkpoint: Mapping, config: str | None = None) -> EncoderD
 
 
 def number_of_classes(checkpoint: Mapping) -> int:
-    """How many classes a classifier scores.
-
-    Raises:
-        WeightsError: if the checkpoint, as of a segmentation network, has no fc8, or no fc6 or fc7.
-    """
+    """How many classes a classifier scores; raises WeightsError if it has not all of fc6, fc7 and fc8."""
     weights = checkpoint["state_dict"]
     missing = [key for key in ("neck.fc6.weight", "neck.fc7.weight", "fc8.weight", "fc8.bias") if key not in weights]
     if missing:
@@ -161,12 +151,7 @@ def _model_config(weights: Mapping[str, Tensor], preprocessing: Mapping, config:
 
 @torch.no_grad()
 def class_scores(model: EncoderDecoder, image: np.ndarray) -> ClassScores:
-    """Score all classes at every cell.
-
-    Args:
-        model (EncoderDecoder): from :func:`build_classifier`.
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-    """
+    """Score all classes at every cell of an image, BGR, uint8 (H, W, 3), with a model of :func:`build_classifier`."""
     data = model.data_preprocessor(dict(inputs=[torch.from_numpy(image).permute(2, 0, 1)]))
     features = model.extract_feat(data["inputs"])
     return ClassScores(model.decode_head.score_fr(features[-1])[0], features.coord_maps[-1], features.image_size)

@@ -159,7 +159,12 @@ def _compare(
         lambda: classifier.classify_patches(image, stride, batch_size),
         lambda: classifier.classify_image(image, stride),
     )
-    peaks, (by_patches, by_image) = zip(*map(measure_memory, ways))
+    peaks, scores = [], []
+    for way in ways:
+        with PeakMemory() as memory:
+            scores.append(way())
+        peaks.append(memory.peak)
+    by_patches, by_image = scores
     # the two alternate, so that what else the machine does meets both
     seconds = [[measure_time(way, image.device) for way in ways] for _ in range(repeats)]
     return Comparison(
@@ -169,13 +174,6 @@ def _compare(
         *peaks,
         float((by_patches - by_image).abs().max() / by_image.abs().max()),
     )
-
-
-def measure_memory(run: Callable[[], Tensor]) -> tuple[int, Tensor]:
-    """Peak of the tensors that are made, in bytes, and the result."""
-    with PeakMemory() as memory:
-        result = run()
-    return memory.peak, result
 
 
 def measure_time(run: Callable[[], Tensor], device: torch.device) -> float:

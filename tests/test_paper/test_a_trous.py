@@ -111,16 +111,16 @@ def test_ceil_mode_keeps_the_windows_that_stand_out():
 class Shortcut(FCNVGG):
     """A backbone with a shortcut around its pooling."""
 
-    def _stage(self, x, names):
-        out = super()._stage(x, names)
-        return out if names != ["2_1"] else out + self.pool(x)
+    def run_stage(self, number, x, padding=None):
+        out = super().run_stage(number, x, padding)
+        return out if number != 2 else out + self.pool(x)
 
 
 class Twice(FCNVGG):
     """A backbone that goes on with a map of its own."""
 
-    def _stage(self, x, names):
-        return 2 * super()._stage(x, names)
+    def run_stage(self, number, x, padding=None):
+        return 2 * super().run_stage(number, x, padding)
 
 
 @pytest.mark.parametrize("backbone, message", [

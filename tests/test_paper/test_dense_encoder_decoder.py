@@ -204,11 +204,11 @@ def test_wrong_calls():
 
 def test_other_modes_and_training_are_the_toolboxs():
     model, image = fcn32s("vgg11", 100, crop_size=(40, 48)), random_image(60, 70)
-    plain = dict(type="EncoderDecoder", backbone=dict(type="FCNVGG", depth=11, width=0.02))
+    plain = dict(type="AlignedEncoderDecoder", backbone=dict(type="FCNVGG", depth=11, width=0.02))
     plain["neck"] = dict(type="FCConvNeck", in_channels=model.neck.fc6.in_channels, channels=FC_CHANNELS, fc6_kernel=1)
-    geometry = dict(backbone=plain["backbone"], neck=plain["neck"])
-    plain["decode_head"] = dict(type="FCN32sHead", in_channels=[FC_CHANNELS], num_classes=3, geometry=geometry)
-    plain = MODELS.build(dict(plain, test_cfg=model.test_cfg)).double().eval()
+    plain["decode_head"] = dict(type="FCN32sHead", num_classes=3)
+    plain = MODELS.build(plain).double().eval()
+    plain.test_cfg = model.test_cfg
     plain.load_state_dict(model.state_dict())
     for mode, stride in (("whole", 1), ("slide", (20, 20))):
         model.test_cfg.update(mode=mode, stride=stride)
