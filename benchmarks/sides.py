@@ -134,11 +134,12 @@ def build_network(cfg: Config, width: float = 1.0, device: str = "cpu") -> nn.Mo
 def _narrowed(model: ConfigDict, width: float) -> ConfigDict:
     neck, head = model.get("neck"), model.decode_head
     model.backbone.width = width * model.backbone.get("width", 1)
-    channels = list(MODELS.build(model.backbone).out_channels)
+    channels = [one.channels for one in MODELS.build(model.backbone).feature_maps]
     if neck:
         neck.update(in_channels=channels[-1], channels=max(1, round(width * neck.channels)))
         channels[-1] = neck.channels
-    head.in_channels = [channels[i] for i in head.get("in_index") or range(-np.size(head.in_channels), 0)]
+    if head.get("in_channels"):  # else it takes those of its maps
+        head.in_channels = [channels[i] for i in head.get("in_index") or range(-np.size(head.in_channels), 0)]
     return model
 
 

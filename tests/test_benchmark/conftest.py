@@ -1,13 +1,10 @@
 """A narrow config, and a peer that is the same network."""
 
-import sys
 from argparse import Namespace
 
 import pytest
 from testing.stub_peer import make_stub_peer
-from testing.utils import ROOT, tiny_config
-
-sys.path.insert(0, str(ROOT))  # where benchmarks/ is, which is not installed
+from testing.utils import tiny_config
 
 
 @pytest.fixture(scope="session")
