@@ -55,7 +55,7 @@ def run_config(
     cfg = read_config(config, cfg_options, data_root)
     cfg.launcher = launcher
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs", Path(config).stem))
-    cfg.runner_type = "StagedRunner"  # also for a config without the shipped default_runtime.py
+    cfg.setdefault("runner_type", "StagedRunner")  # for a config without the shipped default_runtime.py
     if amp is not None:
         cfg.precision = "bfloat16" if amp else "float32"
     if not check_data:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -19,9 +21,13 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 def computes_bfloat16() -> bool:
     """Whether the device at hand computes in bfloat16 itself; where that is emulated, it is slow."""
     if get_device() == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "arm_bf16"))
+        return bool(torch.version.hip) or torch.cuda.get_device_capability() >= (8, 0)
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "arm_bf16"))
+    cpuinfo = Path("/proc/cpuinfo")  # for older torch
+    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else ()
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
 
 
 def set_precision(cfg: Config) -> str:
@@ -66,7 +72,7 @@ def set_precision(cfg: Config) -> str:
         settings.type = "BF16OptimWrapper"
         for key in ("loss_scale", "dtype"):  # of the toolbox's wrapper
             settings.pop(key, None)
-    torch.set_autocast_dtype(get_device(), torch.bfloat16)  # for the toolbox's loops
+    set_autocast_dtype(get_device(), torch.bfloat16)  # for the toolbox's loops
     for loop in ("val_cfg", "test_cfg"):
         if cfg.get(loop):
             cfg[loop].fp16 = True  # the toolbox's name for autocast
@@ -84,4 +90,19 @@ def precision_in_use(runner: Runner) -> str:
         return "float32"
     loops = (runner._val_loop, runner._test_loop)
     mixed = any(isinstance(loop, BaseLoop) and getattr(loop, "fp16", False) for loop in loops)
-    return str(torch.get_autocast_dtype(get_device())).removeprefix("torch.") if mixed else "float32"
+    return str(autocast_dtype(get_device())).removeprefix("torch.") if mixed else "float32"
+
+
+def set_autocast_dtype(device: str, dtype: torch.dtype) -> None:
+    """``torch.set_autocast_dtype``, also before torch 2.4."""
+    if hasattr(torch, "set_autocast_dtype"):
+        torch.set_autocast_dtype(device, dtype)
+    else:
+        (torch.set_autocast_gpu_dtype if device == "cuda" else torch.set_autocast_cpu_dtype)(dtype)
+
+
+def autocast_dtype(device: str) -> torch.dtype:
+    """``torch.get_autocast_dtype``, also before torch 2.4."""
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.get_autocast_dtype(device)
+    return torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()

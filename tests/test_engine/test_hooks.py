@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import MODELS
 from torch import nn
@@ -302,6 +303,7 @@ class TestCompile:
 
     def test_images_of_many_sizes_are_compiled_once(self):
         """The first ones settle what sizes may be, with the same logits."""
+        init_default_scope("mmseg")
         counters = torch._dynamo.utils.counters["stats"]
         torch.manual_seed(0)
         trunk = dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", in_channels=10, channels=8))

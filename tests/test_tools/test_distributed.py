@@ -71,7 +71,7 @@ def check_same_training(outcomes: list[Outcome], actual: Path, expected: Path) -
 
 
 def test_two_processes(configs, single, tmp_path):
-    """A loss summed over pixels: averaging the gradients must not cast_weights it."""
+    """A loss summed over pixels: averaging the gradients must not halve it."""
     outcomes = train_on_one_node(configs["sum"], tmp_path / "two")
     check_same_training(outcomes, tmp_path / "two", single["sum"])
 

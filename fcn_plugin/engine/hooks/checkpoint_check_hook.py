@@ -42,25 +42,21 @@ class CheckpointCheckHook(Hook):
         self._loaded = False
 
     def before_run(self, runner: Runner) -> None:
-        """Do for a runner of another type than the config's what can be done for it, and say what cannot."""
+        """Log the precision; for a plain Runner, do what can be done of the config's own, and say what is not."""
         from ..staged_runner import StagedRunner, StageRunner  # which imports this module
 
         named = class_of(dict(type=runner.cfg.get("runner_type")), RUNNERS)
-        if named is not StagedRunner or isinstance(runner, StageRunner):
-            return
-        forbid_unsafe_loading()
-        if _trains(runner):
-            runner.logger.warning(
-                f"this is a plain {type(runner).__name__}, not the config's runner_type: earlier stages are not"
-                " trained, `precision` and `compile` not set as the config has them, weights and data not checked"
-                " beforehand. Start it with tools/train.py or mmengine.registry.RUNNERS.build(cfg).train()"
-            )
-            return
-        cfg = copy.deepcopy(runner.cfg)
-        set_precision(cfg)
-        for loop, settings in ((runner._val_loop, cfg.get("val_cfg")), (runner._test_loop, cfg.get("test_cfg"))):
-            if isinstance(loop, BaseLoop):
-                loop.fp16 = (settings or {}).get("fp16", False)
+        if named is StagedRunner and not isinstance(runner, StageRunner):
+            forbid_unsafe_loading()
+            if _trains(runner):
+                runner.logger.warning(
+                    f"this is a plain {type(runner).__name__}, not the config's runner_type: earlier stages are not"
+                    " trained, `precision` and `compile` not set as the config has them, weights and data not checked"
+                    " beforehand. Start it with tools/train.py or mmengine.registry.RUNNERS.build(cfg).train()"
+                )
+            else:
+                _set_precision(runner)
+        runner.logger.info(f"computes in {precision_in_use(runner)}")
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights; raises WeightsError as :func:`check_state_dict` and :func:`check_expectations`."""
@@ -130,3 +126,12 @@ def _segmentor(runner: Runner) -> nn.Module:
 def _trains(runner: Runner) -> bool:
     """Whether the runner was started to train, not to validate or to test."""
     return isinstance(runner._train_loop, BaseLoop)
+
+
+def _set_precision(runner: Runner) -> None:
+    """Let a validation or test that is about to begin compute in the precision of the runner's config."""
+    cfg = copy.deepcopy(runner.cfg)
+    set_precision(cfg)
+    for loop, settings in ((runner._val_loop, cfg.get("val_cfg")), (runner._test_loop, cfg.get("test_cfg"))):
+        if isinstance(loop, BaseLoop):
+            loop.fp16 = (settings or {}).get("fp16", False)
