@@ -6,7 +6,6 @@ Blocks ``python config NAME`` are read as config files beside the shipped ones.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import re
@@ -23,6 +22,8 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 from testing.utils import ROOT, skip_on_openmmlab
 
+import benchmarks.main
+from fcn_plugin import cli
 from fcn_plugin.checks.model import check_model
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,15 +46,15 @@ def pages_with(start: str) -> list[Path]:
 
 
 def tool_commands() -> list[tuple[str, ...]]:
-    """The command lines of all pages that run a tool: in ``bash`` blocks and in indented lines, without comments."""
+    """The command lines of all pages that run ``fcn`` or a tool: in ``bash`` blocks and in indented lines."""
     found = set()
     for page in PAGES:
         lines = "\n".join(block for _, block, _ in blocks(page, "bash"))
         lines += "\n" + "\n".join(re.findall(r"^ {4,}(\S.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE))
         for line in re.sub(r"\\\n\s*", " ", lines).splitlines():
-            if command := re.match(r"(?:\w+=\S+ )*python (.*)", line):
-                found.add(tuple(shlex.split(command[1], comments=True)))
-    assert len({command[0] for command in found}) >= 10
+            if command := re.match(r"(?:\w+=\S+ )*(?:python (tools/.*)|(fcn .*))", line):
+                found.add(tuple(shlex.split(command[1] or command[2], comments=True)))
+    assert len({command[:1] if command[0] != "fcn" else command[:2] for command in found}) >= 10
     return sorted(found)
 
 
@@ -98,16 +99,16 @@ def test_other_code_compiles(page):
 
 @pytest.mark.parametrize("command", tool_commands(), ids=" ".join)
 def test_tools_take_the_command(command, monkeypatch):
-    tool, *arguments = command
-    monkeypatch.setattr(sys, "argv", [tool, *arguments])
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setenv("LOCAL_RANK", "0")  # the tools set it
-    errors = io.StringIO()
+    parsed, errors = [], io.StringIO()
+    monkeypatch.setattr(cli, "execute", lambda command, parser, args: parsed.append(args))
+    monkeypatch.setattr(benchmarks.main, "main", lambda: parsed.append(benchmarks.main.parse_args()))
+    monkeypatch.setattr(sys, "argv", list(command))
     try:
         with contextlib.redirect_stderr(errors):
-            assert isinstance(runpy.run_path(str(ROOT / tool))["parse_args"](), argparse.Namespace)
+            cli.main() if command[0] == "fcn" else runpy.run_path(str(ROOT / command[0]), run_name="__main__")
     except SystemExit:
         pytest.fail(errors.getvalue())
+    assert len(parsed) == 1
 
 
 def links(page: Path) -> list[str]:

@@ -327,13 +327,3 @@ def test_killed_while_converting(tmp_path, workers, offline):
     assert all(np.array_equal(label, sbd_label(name)) for name, label in found.items())
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in converted.items())
     assert not list(root.rglob("*.part")) and not (root / "SBD.unpacked").exists()
-
-
-def test_killed_while_unpacking(release, archives, tmp_path):
-    """What is left then: a directory beside the target, which is not the target's."""
-    half = tmp_path / "VOC2012.unpacking/JPEGImages"
-    half.mkdir(parents=True)
-    (half / f"{TRAIN[0]}.jpg").write_bytes(b"half")
-    assert prepare_voc(tmp_path, archives, release=release)
-    assert_complete(tmp_path)
-    Image.open(tmp_path / f"VOC2012/JPEGImages/{TRAIN[0]}.jpg").verify()
