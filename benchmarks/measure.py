@@ -54,7 +54,7 @@ def _time(run: Callable[[], object], seconds: float = 0.2) -> Measurement:
 def matrix_product_rate(side: Side) -> float:
     """Operations per second of a product of large square matrices, in the side's number format; the best of several."""
     size = 8192 if side.device.type == "cuda" else 2048
-    one, other, out = (torch.ones(size, size, device=side.device, dtype=side.dtype) for _ in range(3))
+    one, other, out = (torch.randn(size, size, device=side.device).to(side.dtype) for _ in range(3))
     return 2 * size**3 / min(_time(lambda: torch.mm(one, other, out=out), 0.5).times)
 
 
