@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up an environment, then check the style and run the tests: tools/run_tests.sh [options of pytest]
+# Set up an environment, then check the style and run the tests: tools/run_tests.sh [options of pytest], such as -m "not slow"
 # FCN_PLUGIN_STACK=openmmlab tests on OpenMMLab's own distributions of the toolbox (see setup_venv.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -97,13 +97,6 @@ def skip_on_openmmlab(what: str) -> None:
         pytest.skip(f"OpenMMLab's own distributions come without {what}")
 
 
-def shipped_config(path: Path) -> Config:
-    """Read a shipped config; where it needs mmpretrain, see :func:`skip_on_openmmlab`."""
-    if "mmpretrain" in path.read_text():
-        skip_on_openmmlab("mmpretrain")
-    return Config.fromfile(path)
-
-
 @dataclass
 class Outcome:
     """How a process ended."""
