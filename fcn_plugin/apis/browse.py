@@ -25,12 +25,12 @@ from ..visualization.palette import WHITE, blend, paint
 
 OPACITY = 0.6  #: of the colours of the classes
 HATCH = 6  #: distance of the stripes over ignored pixels
-STRANGE = (255, 0, 255)  #: colour of an index that is no class
+NO_CLASS = (255, 0, 255)  #: colour of an index that is no class
 GAP, LINE, MIN_WIDTH = 8, 18, 480  #: between the pictures, height of a line of text, width of the whole; in pixels
 
 
 @dataclass
-class Seen:
+class NetworkInput:
     """One image of a batch, as the network sees it.
 
     Attributes:
@@ -69,17 +69,19 @@ def build_loader(cfg: Config, split: str, num_workers: int = 0) -> DataLoader:
     return Runner.build_dataloader(settings, seed=(cfg.get("randomness") or {}).get("seed"))
 
 
-def seen_samples(cfg: Config, loader: DataLoader, training: bool) -> Iterator[Seen]:
+def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[NetworkInput]:
     """The images of a dataloader in its batches, behind the model's preprocessor, which pads them in training."""
     settings = cfg.model.data_preprocessor
     preprocessor = MODELS.build(settings)
     for batch in loader:
         data = preprocessor(batch, training=training)
-        for inputs, sample in zip(data["inputs"], data["data_samples"]):
+        for inputs, data_sample in zip(data["inputs"], data["data_samples"]):
             image = _picture(inputs, settings)
             ignored = np.full(image.shape[:2], IGNORE_INDEX)
-            labels = sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in sample else ignored
-            yield Seen(sample.img_path, image, labels, tuple(sample.img_shape[:2]), bool(sample.get("flip")))
+            labels = data_sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in data_sample else ignored
+            yield NetworkInput(
+                data_sample.img_path, image, labels, tuple(data_sample.img_shape[:2]), bool(data_sample.get("flip"))
+            )
 
 
 def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
@@ -92,17 +94,19 @@ def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
     return inputs.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
-def paint_labels(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX) -> np.ndarray:
+def paint_labels(
+    sample: NetworkInput, palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
+) -> np.ndarray:
     """Lay the colours of the classes over the image: RGB, uint8 (H, W, 3).
 
     Ignored pixels show the image under black and white stripes, padding is crossed by white ones, and indices that are
     no class are magenta.
     """
-    painted = blend(seen.image, paint(seen.labels, palette, other=STRANGE), OPACITY)
-    ignored = seen.labels == ignore_index
-    painted[ignored] = seen.image[ignored]
-    rows, columns = np.indices(seen.labels.shape)
-    padded = (rows >= seen.size[0]) | (columns >= seen.size[1])
+    painted = blend(sample.image, paint(sample.labels, palette, other=NO_CLASS), OPACITY)
+    ignored = sample.labels == ignore_index
+    painted[ignored] = sample.image[ignored]
+    rows, columns = np.indices(sample.labels.shape)
+    padded = (rows >= sample.size[0]) | (columns >= sample.size[1])
     stripe, crossing = (rows + columns) % HATCH, (rows - columns) % HATCH
     painted[ignored & ~padded & (stripe == 1)] = 0
     painted[ignored & ((stripe == 0) | padded & (crossing == 0))] = 255
@@ -110,46 +114,46 @@ def paint_labels(seen: Seen, palette: Sequence[Sequence[int]], ignore_index: int
 
 
 def legend_of(
-    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
+    sample: NetworkInput, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Text and colour for what is in the picture: classes with their share of the pixels, ignored ones, padding."""
-    height, width = seen.size
-    inside = seen.labels[:height, :width]
+    height, width = sample.size
+    inside = sample.labels[:height, :width]
     values, counts = np.unique(inside, return_counts=True)
     legend = []
     for value, share in zip(values.tolist(), 100 * counts / inside.size):
-        name, colour = f"index {value}, no class", STRANGE
+        name, colour = f"index {value}, no class", NO_CLASS
         if value == ignore_index:
             name, colour = "ignored (striped)", WHITE
         elif 0 <= value < len(classes):
             name, colour = classes[value], tuple(palette[value])
         legend.append((f"{name} {share:.1f} %", colour))
-    if inside.size < seen.labels.size:
-        legend.append((f"padded (crossed) to {seen.labels.shape[1]}x{seen.labels.shape[0]}", WHITE))
+    if inside.size < sample.labels.size:
+        legend.append((f"padded (crossed) to {sample.labels.shape[1]}x{sample.labels.shape[0]}", WHITE))
     return legend
 
 
 def draw(
-    seen: Seen, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
+    sample: NetworkInput, classes: Sequence[str], palette: Sequence[Sequence[int]], ignore_index: int = IGNORE_INDEX
 ) -> Image.Image:
     """The image, the image under its labels, and below them a line about it and the legend.
 
     Both are drawn pixel by pixel, without a change of size: the second begins ``GAP`` pixels right of the first.
     """
-    height, width = seen.labels.shape
+    height, width = sample.labels.shape
     total = max(2 * width + GAP, MIN_WIDTH)
     font = ImageFont.load_default()
-    about = f"{Path(seen.path).name}, {seen.size[1]}x{seen.size[0]}{', mirrored' if seen.mirrored else ''}"
+    about = f"{Path(sample.path).name}, {sample.size[1]}x{sample.size[0]}{', mirrored' if sample.mirrored else ''}"
     places, x, y = [], 0, height + LINE
-    for text, colour in legend_of(seen, classes, palette, ignore_index):
+    for text, colour in legend_of(sample, classes, palette, ignore_index):
         needed = int(font.getlength(text)) + 2 * LINE
         if x and x + needed > total:
             x, y = 0, y + LINE
         places.append((x, y, text, colour))
         x += needed
     picture = Image.new("RGB", (total, y + LINE), "white")
-    picture.paste(Image.fromarray(seen.image), (0, 0))
-    picture.paste(Image.fromarray(paint_labels(seen, palette, ignore_index)), (width + GAP, 0))
+    picture.paste(Image.fromarray(sample.image), (0, 0))
+    picture.paste(Image.fromarray(paint_labels(sample, palette, ignore_index)), (width + GAP, 0))
     pen = ImageDraw.Draw(picture)
     pen.text((2, height + 3), about, fill="black", font=font)
     for x, y, text, colour in places:
@@ -176,7 +180,7 @@ def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[P
     meta, out, files = loader.dataset.metainfo, Path(out), []
     out.mkdir(parents=True, exist_ok=True)
     ignore_index = cfg.model.decode_head.get("ignore_index", IGNORE_INDEX)
-    for index, seen in enumerate(itertools.islice(seen_samples(cfg, loader, split == "train"), number)):
-        files.append(out / f"{index:04d}_{Path(seen.path).stem}.png")
-        draw(seen, meta["classes"], meta["palette"], ignore_index).save(files[-1])
+    for index, sample in enumerate(itertools.islice(network_inputs(cfg, loader, split == "train"), number)):
+        files.append(out / f"{index:04d}_{Path(sample.path).stem}.png")
+        draw(sample, meta["classes"], meta["palette"], ignore_index).save(files[-1])
     return files

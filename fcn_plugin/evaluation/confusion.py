@@ -33,7 +33,7 @@ def confusion_matrix(
     if prediction.shape != label.shape:
         raise ValueError(f"the prediction has {tuple(prediction.shape)} pixels, the label {tuple(label.shape)}")
     counted = label != ignore_index
-    # two classes told apart by one logit are predicted in floating point
+    # two classes of one logit are predicted in floating point
     prediction, label = prediction[counted].long(), label[counted].long()
     for what, indices in (("label", label), ("prediction", prediction)):
         if (beyond := indices[(indices < 0) | (indices >= num_classes)]).numel():

@@ -9,15 +9,15 @@ from testing.utils import IMAGE_SIZE, run_tool, tiny_config
 from fcn_plugin import config_dir
 from fcn_plugin.apis.browse import (
     GAP,
+    NO_CLASS,
     OPACITY,
-    STRANGE,
-    Seen,
+    NetworkInput,
     browse,
     build_loader,
     draw,
     legend_of,
+    network_inputs,
     paint_labels,
-    seen_samples,
 )
 from fcn_plugin.datasets import CamVidDataset
 from fcn_plugin.utils.config import set_data_root
@@ -36,45 +36,45 @@ def example(size=(20, 30), padding=(0, 0)):
     labels[5:10, 20:width] = 2
     labels[height - 4 :] = 255
     image = np.random.default_rng(0).integers(0, 256, (*labels.shape, 3), dtype=np.uint8)
-    return Seen("folder/picture.jpg", image, labels, size)
+    return NetworkInput("folder/picture.jpg", image, labels, size)
 
 
 class TestPaint:
     def test_classes(self):
-        seen = example()
-        painted = paint_labels(seen, PALETTE)
+        sample = example()
+        painted = paint_labels(sample, PALETTE)
         for (row, column), colour in {(0, 0): 1, (4, 6): 1, (5, 20): 2, (9, 29): 2, (5, 6): 0, (4, 7): 0}.items():
-            expected = (1 - OPACITY) * seen.image[row, column] + OPACITY * np.array(PALETTE[colour])
+            expected = (1 - OPACITY) * sample.image[row, column] + OPACITY * np.array(PALETTE[colour])
             assert np.abs(painted[row, column] - expected).max() <= 0.5
 
     def test_ignored_pixels_are_striped(self):
-        seen = example()
-        painted = paint_labels(seen, PALETTE)[16:]
+        sample = example()
+        painted = paint_labels(sample, PALETTE)[16:]
         white, black = (painted == 255).all(-1), (painted == 0).all(-1)
         assert 0.1 < white.mean() < 0.25 and 0.1 < black.mean() < 0.25
         rest = ~(white | black)
-        assert (painted[rest] == seen.image[16:][rest]).all()
+        assert (painted[rest] == sample.image[16:][rest]).all()
 
     def test_padding_is_crossed(self):
-        seen = example(padding=(6, 12))
-        white = (paint_labels(seen, PALETTE) == 255).all(-1)
+        sample = example(padding=(6, 12))
+        white = (paint_labels(sample, PALETTE) == 255).all(-1)
         assert white[20:].mean() > 1.5 * white[16:20, :30].mean()
         assert white[:16, 30:].mean() > 0.25 and white[:16, :30].mean() < 0.01
 
     def test_strange_indices(self):
-        seen = example()
-        seen.labels[0, 0], seen.labels[0, 1] = 3, 300
-        painted = paint_labels(seen, PALETTE)
+        sample = example()
+        sample.labels[0, 0], sample.labels[0, 1] = 3, 300
+        painted = paint_labels(sample, PALETTE)
         for column in (0, 1):
-            expected = (1 - OPACITY) * seen.image[0, column] + OPACITY * np.array(STRANGE)
+            expected = (1 - OPACITY) * sample.image[0, column] + OPACITY * np.array(NO_CLASS)
             assert np.abs(painted[0, column] - expected).max() <= 0.5
-        legend = dict(legend_of(seen, CLASSES, PALETTE))
-        assert legend["index 3, no class 0.2 %"] == legend["index 300, no class 0.2 %"] == STRANGE
+        legend = dict(legend_of(sample, CLASSES, PALETTE))
+        assert legend["index 3, no class 0.2 %"] == legend["index 300, no class 0.2 %"] == NO_CLASS
 
     def test_another_ignored_index(self):
-        seen = example()
-        seen.labels[seen.labels == 255] = 7
-        assert np.array_equal(paint_labels(seen, PALETTE, 7), paint_labels(example(), PALETTE))
+        sample = example()
+        sample.labels[sample.labels == 255] = 7
+        assert np.array_equal(paint_labels(sample, PALETTE, 7), paint_labels(example(), PALETTE))
 
 
 def test_legend():
@@ -86,28 +86,28 @@ def test_legend():
         ("ignored (striped) 20.0 %", (255, 255, 255)),
         ("padded (crossed) to 42x26", (255, 255, 255)),
     ]
-    seen = example()
-    seen.labels[:] = 1
-    assert legend_of(seen, CLASSES, PALETTE) == [("red 100.0 %", (200, 0, 0))]
+    sample = example()
+    sample.labels[:] = 1
+    assert legend_of(sample, CLASSES, PALETTE) == [("red 100.0 %", (200, 0, 0))]
 
 
 @pytest.mark.parametrize("size", [(20, 30), (120, 400)])
 def test_draw(size):
     """Image and painted image beside each other, pixel by pixel; the colours of the legend are below."""
-    seen = example(size)
-    drawn = np.array(draw(seen, CLASSES, PALETTE))
+    sample = example(size)
+    drawn = np.array(draw(sample, CLASSES, PALETTE))
     height, width = size
-    assert np.array_equal(drawn[:height, :width], seen.image)
-    assert np.array_equal(drawn[:height, width + GAP : 2 * width + GAP], paint_labels(seen, PALETTE))
+    assert np.array_equal(drawn[:height, :width], sample.image)
+    assert np.array_equal(drawn[:height, width + GAP : 2 * width + GAP], paint_labels(sample, PALETTE))
     below = {tuple(colour) for colour in drawn[height:].reshape(-1, 3).tolist()}
     assert {tuple(colour) for colour in PALETTE} <= below
 
 
 def test_legend_of_many_classes_wraps():
-    seen = example((40, 40))
-    seen.labels[:] = np.arange(1600).reshape(40, 40) % 20
+    sample = example((40, 40))
+    sample.labels[:] = np.arange(1600).reshape(40, 40) % 20
     palette = [[index, 200, 7] for index in range(20)]
-    drawn = np.array(draw(seen, [f"a class of name {index}" for index in range(20)], palette))
+    drawn = np.array(draw(sample, [f"a class of name {index}" for index in range(20)], palette))
     assert drawn.shape[1] == 480 and drawn.shape[0] > 40 + 18 * 6
     below = {tuple(colour) for colour in drawn[40:].reshape(-1, 3).tolist()}
     assert {tuple(colour) for colour in palette} <= below
@@ -120,8 +120,8 @@ def config(voc, name="fcn32s_vgg16_voc", **settings):
     return cfg
 
 
-def files_of(voc, seen):
-    name = seen.path.rsplit("/", 1)[1][:-4]
+def files_of(voc, sample):
+    name = sample.path.rsplit("/", 1)[1][:-4]
     label = np.array(Image.open(voc / f"SegmentationClass/{name}.png"))
     return np.array(Image.open(voc / f"JPEGImages/{name}.jpg")), label
 
@@ -132,13 +132,13 @@ def test_seen_as_it_is_in_the_files(name, split, voc):
     """In colour, at native size; what is mirrored is so with its labels."""
     cfg = config(voc, name)
     both = set()
-    for seen in itertools.islice(seen_samples(cfg, build_loader(cfg, split), split == "train"), 8):
-        image, label = files_of(voc, seen)
-        if seen.mirrored:
+    for sample in itertools.islice(network_inputs(cfg, build_loader(cfg, split), split == "train"), 8):
+        image, label = files_of(voc, sample)
+        if sample.mirrored:
             image, label = image[:, ::-1], label[:, ::-1]
-        assert np.array_equal(seen.labels, label) and seen.size == IMAGE_SIZE
-        assert np.abs(seen.image.astype(int) - image).max() <= 3  # two decoders of JPEG
-        both.add(seen.mirrored)
+        assert np.array_equal(sample.labels, label) and sample.size == IMAGE_SIZE
+        assert np.abs(sample.image.astype(int) - image).max() <= 3  # two decoders of JPEG
+        both.add(sample.mirrored)
     assert both == ({True, False} if split == "train" and "voc" not in name else {False})
 
 
@@ -152,8 +152,8 @@ def test_seen_as_it_is_in_the_files(name, split, voc):
 )
 def test_other_preprocessing(settings, voc):
     cfg = config(voc, **{f"model.data_preprocessor.{key}": value for key, value in settings.items()})
-    seen = next(seen_samples(cfg, build_loader(cfg, "val"), False))
-    assert np.abs(seen.image.astype(int) - files_of(voc, seen)[0]).max() <= 3
+    sample = next(network_inputs(cfg, build_loader(cfg, "val"), False))
+    assert np.abs(sample.image.astype(int) - files_of(voc, sample)[0]).max() <= 3
 
 
 def test_padded_batch(voc, tmp_path):
@@ -169,23 +169,23 @@ def test_padded_batch(voc, tmp_path):
     for split in ("train", "val"):
         (tmp_path / f"ImageSets/Segmentation/{split}.txt").write_text("a\nb\n")
     cfg = config(tmp_path, **{"train_dataloader.batch_size": 2})
-    for seen in itertools.islice(seen_samples(cfg, build_loader(cfg, "train"), True), 2):
-        height, width = sizes[seen.path[-5]]
-        assert seen.size == (height, width) and seen.labels.shape == (25, 30) and seen.image.shape == (25, 30, 3)
-        assert (seen.labels[:height, :width] == 3).all()
-        assert (seen.labels == 3).sum() == height * width and (seen.labels == 255).sum() == 750 - height * width
-        assert np.abs(seen.image[:height, :width].astype(int) - 50).max() <= 2
-        assert (seen.image[height:] == [123, 117, 104]).all()  # the mean colour: zeros after the preprocessing
+    for sample in itertools.islice(network_inputs(cfg, build_loader(cfg, "train"), True), 2):
+        height, width = sizes[sample.path[-5]]
+        assert sample.size == (height, width) and sample.labels.shape == (25, 30) and sample.image.shape == (25, 30, 3)
+        assert (sample.labels[:height, :width] == 3).all()
+        assert (sample.labels == 3).sum() == height * width and (sample.labels == 255).sum() == 750 - height * width
+        assert np.abs(sample.image[:height, :width].astype(int) - 50).max() <= 2
+        assert (sample.image[height:] == [123, 117, 104]).all()  # the mean colour: zeros after the preprocessing
 
 
 def test_the_same_pictures_as_training(voc, tmp_path):
     """The run's seed, order and random transforms."""
     cfg = config(voc, "fcn32s_vgg16_camvid")
-    seen = [
-        [(s.path, s.mirrored) for s in itertools.islice(seen_samples(cfg, build_loader(cfg, "train"), True), 12)]
+    first, second = [
+        [(s.path, s.mirrored) for s in itertools.islice(network_inputs(cfg, build_loader(cfg, "train"), True), 12)]
         for _ in range(2)
     ]
-    assert seen[0] == seen[1] and len(set(seen[0])) > 5
+    assert first == second and len(set(first)) > 5
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Inference:
     Args:
         predictor (Predictor): the model.
         writer (PredictionWriter): writes the predictions; the overlays of a video are a video.
-        on_step (Callable): told of each picture, and of a video batch by batch.
+        on_step (Callable): called for each picture, and for each batch of a video.
         batch_size (int): how many pictures or frames are predicted together at most.
         frames (bool): whether to write class indices of each frame of a video, as ``NAME.SUFFIX/000000.png``.
 
