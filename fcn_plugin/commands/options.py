@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
@@ -83,6 +84,6 @@ def arose_before_the_loop(error: Exception) -> bool:
 
     The traceback of another error in the middle of a training is worth more than one line.
     """
-    loops = {loop.run.__code__ for loop in LOOPS.module_dict.values()}
+    loops = {inspect.unwrap(loop.run).__code__ for loop in LOOPS.module_dict.values()}
     inside = any(frame.f_code in loops for frame, _ in traceback.walk_tb(error.__traceback__))
     return isinstance(error, WeightsError) or (isinstance(error, (ValueError, OSError)) and not inside)

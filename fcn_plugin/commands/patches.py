@@ -21,15 +21,9 @@ def is_user_error(error: Exception) -> bool:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add network and measurement."""
-    parser.add_argument(
-        "config",
-        nargs="?",
-        default=str(config_dir() / "fcn32s_vgg16_voc.py"),
-        help="of the network; default %(default)s",
-    )
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", help="sides of the images in pixels; default 1 to 64 patches"
-    )
+    default = config_dir() / "fcn32s_vgg16_voc.py"
+    parser.add_argument("config", nargs="?", default=str(default), help=f"of the network; default {default.name}")
+    parser.add_argument("--sizes", type=int, nargs="+", help="sides of the images in pixels; default 1 to 64 patches")
     parser.add_argument("--stride", type=int, help="distance of the patches in pixels; default the network's stride")
     parser.add_argument("--batch-size", type=int, default=16, help="patches in a batch; default 16")
     parser.add_argument("--width", type=float, help="multiplier of the channels, such as 0.1 for a quick look")

@@ -12,7 +12,7 @@ custom_imports = dict(imports=['fcn_plugin'], allow_failed_imports=False)
 backbone = dict(type='FCNVGG', width=0.02, padding=1)
 neck = dict(type='FCConvNeck', in_channels=10, channels=4, fc6_padding='same')
 model = dict(
-    type='EncoderDecoder', backbone=backbone, neck=neck,
+    type='{model}', backbone=backbone, neck=neck,
     decode_head=dict(type='FCN8sHead', in_channels=[5, 10, 4], num_classes=2, geometry={geometry}))
 """
 SETTING = "[dict(stride=8, offset=3.5), dict(stride=16, offset=7.5), dict(stride=32, offset=15.5)]"
@@ -43,7 +43,7 @@ def rows(stdout):
 
 def test_config_that_agrees_and_a_picture(config, tmp_path):
     Image.fromarray(np.full((150, 210, 3), 90, np.uint8)).save(tmp_path / "image.png")
-    out = run_tool("alignment.py", config(VGG, geometry="dict(backbone=backbone, neck=neck)"), "--image", "image.png",
+    out = run_tool("alignment.py", config(VGG, model="AlignedEncoderDecoder", geometry=None), "--image", "image.png",
                    "--out", "fields.png", cwd=tmp_path).check()  # fmt: skip
     assert rows(out.stdout) == {
         "0": ["8", "3.5", "44 x 44", "(stride 8, offset 3.5)"],
@@ -59,7 +59,7 @@ def test_config_that_agrees_and_a_picture(config, tmp_path):
 
 def test_wrong_geometry_is_an_error(config, tmp_path):
     geometry = SETTING.replace("7.5", "0")
-    out = run_tool("alignment.py", config(VGG, geometry=geometry), cwd=tmp_path)
+    out = run_tool("alignment.py", config(VGG, model="EncoderDecoder", geometry=geometry), cwd=tmp_path)
     assert out.returncode == 1 and rows(out.stdout)["1"][:2] == ["16", "7.5"]
     assert out.errors == [
         "error: the config says that map 1 lies at (stride 16, offset 0), measured at (stride 16, offset 7.5):"
@@ -99,11 +99,8 @@ def test_network_that_has_no_position(config, tmp_path):
         (["--out", "fields.png", "--size", 60, 80], "error: an image to draw on must have 64 x 64 pixels or more"),
     ],
 )
-def test_one_clear_error(config, tmp_path, arguments, message):
-    out = run_tool("alignment.py", config(RESNET), *arguments, cwd=tmp_path)
-    assert out.returncode == 1 and out.stdout.count("|") == 0
-    assert len(out.errors) == 1 and out.errors[0].startswith(message)
-    assert [p.name for p in tmp_path.iterdir()] == ["config.py"]
+def test_wrong_input(config, refuses, arguments, message):
+    assert "|" not in refuses(message, "alignment", config(RESNET), *arguments)
 
 
 def test_image_without_a_picture_to_write(config, tmp_path):

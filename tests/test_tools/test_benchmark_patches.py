@@ -1,7 +1,6 @@
 """tools/benchmark_patches.py."""
 
 import json
-import re
 
 import pytest
 import torch
@@ -30,25 +29,21 @@ def test_numbers(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--sizes", 500, 300], "error: a patch of 404 x 404 pixels, the receptive field, does not fit .* 300 x 300"),
-        (["--sizes", 500, "--stride", 0], "error: the distance of patches must be 1 pixel or more, got 0"),
-        (["--json", "none/numbers.json"], "error: there is no directory none to write numbers.json to"),
-        (["--repeats", 0], "error: --repeats and --batch-size must be 1 or more"),
-        (["--device", "warp"], "error: .*warp"),
+        (["--sizes", 500, 300], "a patch of 404 x 404 pixels, the receptive field, does not fit "),
+        (["--sizes", 500, "--stride", 0], "the distance of patches must be 1 pixel or more, got 0"),
+        (["--json", "none/numbers.json"], "there is no directory none to write numbers.json to"),
+        (["--repeats", 0], "--repeats and --batch-size must be 1 or more"),
+        (["--device", "warp"], "warp"),
         pytest.param(
             ["--device", "cuda"],
-            "error: .*(CUDA|NVIDIA)",
+            "CUDA",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
         ),
     ],
 )
-def test_wrong_inputs(tmp_path, arguments, message):
-    outcome = run_tool("benchmark_patches.py", CONFIG, "--width", 0.01, *arguments, cwd=tmp_path)
-    assert outcome.returncode == 1 and len(outcome.errors) == 1
-    assert re.search(message, outcome.stderr), outcome.stderr
-    assert "patches of" not in outcome.stdout and not list(tmp_path.iterdir())
+def test_wrong_input(refuses, arguments, message):
+    assert "patches of" not in refuses(message, "patches", CONFIG, "--width", 0.01, *arguments)
 
 
-def test_missing_config(tmp_path):
-    outcome = run_tool("benchmark_patches.py", "none.py", cwd=tmp_path)
-    assert outcome.errors == ["error: there is no config none.py"]
+def test_missing_config(refuses):
+    refuses("there is no config none.py", "patches", "none.py")

@@ -51,10 +51,5 @@ def test_draws_and_says_what_it_found(folder, tmp_path, options, found):
         ("weights.pth", "image.png", ("--class", "sea"), "'sea' is not an index"),
     ],
 )
-def test_errors_are_one_line(folder, tmp_path, weights, image, options, message):
-    outcome = run_tool(
-        "class_heat_map.py", folder / weights, folder / image, "--out", "map.png", *options, cwd=tmp_path
-    )
-    assert outcome.returncode == 1 and len(outcome.errors) == 1
-    assert outcome.errors[0].startswith("error: ") and message in outcome.errors[0]
-    assert not list(tmp_path.iterdir())
+def test_wrong_input(folder, refuses, weights, image, options, message):
+    refuses(message, "heat-map", folder / weights, folder / image, "--out", "map.png", *options)

@@ -45,18 +45,18 @@ def test_file_labels_a_picture_as_the_toolbox_does(fcn16s, voc, tmp_path):
     np.testing.assert_allclose(logits[0], expected.seg_logits.data.numpy(), rtol=0, atol=1e-4 * np.ptp(logits))
 
 
-def test_wrong_input_is_one_error_and_no_file(fcn16s, tmp_path):
-    config, weights = fcn16s
-    before = sorted(path.name for path in tmp_path.iterdir())
-    for arguments, message in (
-        ([config, weights, "--out", "a.tflite"], "error: the file to write must end in .onnx or .pt2, got a.tflite"),
-        ([config, "b.pth", "--out", "a.onnx"], "error: there is no weight file b.pth"),
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["{weights}", "--out", "a.tflite"], "the file to write must end in .onnx or .pt2, got a.tflite"),
+        (["b.pth", "--out", "a.onnx"], "there is no weight file b.pth"),
         (
-            [config, weights, "--out", "a.onnx", "--cfg-options", "model.decode_head.num_classes=3"],
-            "error: the checkpoint has 11 classes, the config 3: set model.decode_head.num_classes",
+            ["{weights}", "--out", "a.onnx", "--cfg-options", "model.decode_head.num_classes=3"],
+            "the checkpoint has 11 classes, the config 3: set model.decode_head.num_classes",
         ),
-        ([config, weights, "--out", "a.onnx", "--shape", 9, 9], "error: a network for images of any size is exported"),
-    ):
-        out = run_tool("export.py", *arguments, cwd=tmp_path)
-        assert out.returncode == 1 and len(out.errors) == 1 and out.errors[0].startswith(message), out.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
+        (["{weights}", "--out", "a.onnx", "--shape", "9", "9"], "a network for images of any size is exported"),
+    ],
+)
+def test_wrong_input(fcn16s, refuses, arguments, message):
+    config, weights = fcn16s
+    refuses(message, "export", config, *(argument.format(weights=weights) for argument in arguments))

@@ -39,10 +39,6 @@ def test_the_tool(tmp_path):
         (["nowhere", "--workers", "0"], "expected 1 worker or more, got 0"),
     ],
 )
-def test_wrong_input(tmp_path, arguments, message):
+def test_wrong_input(tmp_path, refuses, arguments, message):
     (tmp_path / "file").touch()
-    outcome = run_tool("prepare_camvid.py", *arguments, cwd=tmp_path)
-    assert outcome.returncode == 1
-    (error,) = outcome.errors
-    assert error == f"error: {message}" or message in error
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    refuses(message, "prepare", "camvid", *arguments)

@@ -1,28 +1,26 @@
 """tools/prepare_voc.py: from a server to a trained network, and wrong inputs."""
 
-import importlib.util
 import re
-import sys
 
 import pytest
 from testing.small_release import LISTS, make_archives, serving
-from testing.utils import ROOT, run_tool, tiny_config
+from testing.utils import run_tool, tiny_config
+
+from fcn_plugin import cli
+from fcn_plugin.commands import prepare_voc
 
 ARCHIVES = ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"]
 
 
 @pytest.fixture
 def tool(monkeypatch, tmp_path):
-    """The tool with a small release; calling it gives its exit code, 0 by default."""
-    spec = importlib.util.spec_from_file_location("prepare_voc_tool", ROOT / "tools/prepare_voc.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "VOC_RELEASE", make_archives(tmp_path / "archives"))
+    """``fcn prepare voc`` with a small release; calling it gives its exit code, 0 by default."""
+    monkeypatch.setattr(prepare_voc, "VOC_RELEASE", make_archives(tmp_path / "archives"))
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")  # fcn sets it: for this test alone
 
     def call(*arguments: object) -> object:
-        monkeypatch.setattr(sys, "argv", ["prepare_voc.py", *map(str, arguments)])
         try:
-            module.main()
+            cli.main(["prepare", "voc", *map(str, arguments)])
         except SystemExit as end:
             return end.code
         return 0
@@ -82,14 +80,10 @@ def test_from_archives(tool, tmp_path, capsys):
         (["root", "--workers", "0"], "expected 1 worker or more, got 0"),
     ],
 )
-def test_wrong_input(tmp_path, arguments, message):
+def test_wrong_input(tmp_path, refuses, arguments, message):
     (tmp_path / "file").touch()
     for folder in ("empty", "cut"):
         (tmp_path / folder).mkdir()
     for name in ARCHIVES:
         (tmp_path / "cut" / name).write_bytes(b"0123456789")
-    outcome = run_tool("prepare_voc.py", *arguments, cwd=tmp_path)
-    assert outcome.returncode == 1
-    (error,) = outcome.errors
-    assert error.startswith("error: ") and message in error
-    assert not (tmp_path / "root").exists()
+    refuses(message, "prepare", "voc", *arguments)

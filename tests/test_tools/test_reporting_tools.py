@@ -144,25 +144,20 @@ def test_tensorboard_by_one_line(voc, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["plot_run.py", "missing", "--out", "a.png"], "there is no directory missing"),
-        (["plot_run.py", "{work}", "--out", "a.txt"], "a picture must end in"),
-        (["plot_run.py", "{work}", "--out", "a.png", "--window", "4"], "odd number from 1 on, got 4"),
-        (["plot_run.py", "{out}", "--out", "a.png"], "has no log of a training"),
-        (["compare.py", "missing.py", "{out}", "--out", "a"], "there is no config missing.py"),
-        (["compare.py", "{config}", "{work}", "--out", "a"], "has no prediction for 2 of 2 images"),
-        (["compare.py", "{config}", "{out}", "--out", "{work}"], "is there already"),
-        (["compare.py", "{config}", "{out}", "--out", "a", "--sort", "x"], "no model 'x' to sort by, only fcn8s"),
-        (["compare.py", "{config}", "{out}", "--out", "a", "--data-root", "x"], "x/JPEGImages, which does not exist"),
-        (["report.py", "missing"], "there is no directory"),
-        (["report.py", "{out}", "--out", "a"], "has no log of a training"),
-        (["report.py", "{work}", "--out", "a", "--predictions", "x=y"], "there is no directory y"),
+        (["plot", "missing", "--out", "a.png"], "there is no directory missing"),
+        (["plot", "{work}", "--out", "a.txt"], "a picture must end in"),
+        (["plot", "{work}", "--out", "a.png", "--window", "4"], "odd number from 1 on, got 4"),
+        (["plot", "{out}", "--out", "a.png"], "has no log of a training"),
+        (["compare", "missing.py", "{out}", "--out", "a"], "there is no config missing.py"),
+        (["compare", "{config}", "{work}", "--out", "a"], "has no prediction for 2 of 2 images"),
+        (["compare", "{config}", "{out}", "--out", "{work}"], "is there already"),
+        (["compare", "{config}", "{out}", "--out", "a", "--sort", "x"], "no model 'x' to sort by, only fcn8s"),
+        (["compare", "{config}", "{out}", "--out", "a", "--data-root", "x"], "x/JPEGImages, which does not exist"),
+        (["report", "missing"], "there is no directory"),
+        (["report", "{out}", "--out", "a"], "has no log of a training"),
+        (["report", "{work}", "--out", "a", "--predictions", "x=y"], "there is no directory y"),
     ],
 )
-def test_wrong_input(arguments, message, trained, tmp_path):
+def test_wrong_input(arguments, message, trained, refuses):
     places = dict(config=trained[0], work=trained[1], out=trained[2])
-    tool, *filled = [argument.format(**places) for argument in arguments]
-    outcome = run_tool(tool, *filled, cwd=tmp_path)
-    assert outcome.returncode == 1
-    (error,) = outcome.errors
-    assert error.startswith("error: ") and message in error
-    assert not list(tmp_path.iterdir())
+    refuses(message, *(argument.format(**places) for argument in arguments))

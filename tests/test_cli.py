@@ -1,0 +1,171 @@
+"""The command fcn: its subcommands, the tools that are the same, and what it says of wrong input."""
+
+import os
+import runpy
+import sys
+from argparse import ArgumentError
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.runner import TestLoop
+from testing.utils import ROOT, run
+
+import fcn_plugin
+from fcn_plugin import cli
+from fcn_plugin.commands import train
+from fcn_plugin.weights.checkpoint import WeightsError
+
+#: The tool by the toolbox's or its customary name, arguments that it takes, and what some of them become.
+TOOLS = {
+    "train": ("train.py", "c.py --no-amp --stage-only --resume --local-rank 1", dict(amp=False, local_rank=1)),
+    "test": ("test.py", "c.py a.pth --tta --no-check --work-dir w", dict(checkpoint="a.pth", check_data=False)),
+    "predict": ("infer.py", "a.jpg --out o b.jpg c.py a.pth --no-png", dict(sources=["a.jpg", "b.jpg"], config="c.py")),
+    "import": ("import_weights.py", "vgg.pth o.pth --for c.py", dict(source="vgg.pth", config="c.py")),
+    "export": ("export.py", "c.py a.pth --out a.onnx --shape 3 4", dict(weights="a.pth", shape=[3, 4])),
+    "prepare voc": ("prepare_voc.py", "root --no-sbd --url sbd=x", dict(root="root", sbd=False, url=["sbd=x"])),
+    "prepare camvid": ("prepare_camvid.py", "source --workers 3", dict(root="data/camvid", workers=3)),
+    "prepare shapes": ("make_shapes.py", "out --train 5 --size 70 80", dict(train=5, val=80, size=[70, 80])),
+    "compare": ("compare.py", "c.py a=b c --out o", dict(predictions=["a=b", "c"], split="val", rows=10)),
+    "report": ("report.py", "work --predictions a b --rows 2", dict(work_dir="work", predictions=["a", "b"], rows=2)),
+    "plot": ("plot_run.py", "work a=b --out o.png --stage-only", dict(work_dirs=["work", "a=b"], stage_only=True)),
+    "browse": ("browse_dataset.py", "c.py --split val --data-root d", dict(split="val", number=10, data_root="d")),
+    "alignment": ("alignment.py", "c.py --index -1 --cfg-options a.b=1", dict(index=[-1], cfg_options={"a.b": 1})),
+    "heat-map": ("class_heat_map.py", "vgg.pth i.png --out o.png --class cat", dict(classes=["cat"], top=1)),
+    "oracle": ("oracle.py", "labels --factors 3 4", dict(factors=[3, 4], ignore_index=255, upsampling="nearest")),
+    "data-speed": ("benchmark_data.py", "c.py --workers 0 2", dict(workers=[0, 2], split="train", seconds=10)),
+    "patches": ("benchmark_patches.py", "--sizes 404", dict(sizes=[404], batch_size=16)),
+}
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """What would be executed, by the name in its usage: the module and its parsed arguments."""
+    found = {}
+    monkeypatch.setattr(cli, "execute", lambda command, parser, args: found.update({parser.prog: (command, args)}))
+    return found
+
+
+def test_each_subcommand_has_a_tool():
+    assert list(TOOLS) == list(cli.COMMANDS)
+    own = {"benchmark.py", "demo.py"}  # of the repository: no part of the command
+    assert {tool for tool, *_ in TOOLS.values()} == {path.name for path in (ROOT / "tools").glob("*.py")} - own
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_tool_does_the_same(name, executed, monkeypatch):
+    tool, line, expected = TOOLS[name]
+    cli.main([*name.split(), *line.split()])
+    monkeypatch.setattr(sys, "argv", [f"tools/{tool}", *line.split()])
+    runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
+    assert list(executed) == [f"fcn {name}", tool]
+    (command, args), by_tool = executed.values()
+    assert (command, args) == by_tool and callable(command.run)
+    assert {key: getattr(args, key) for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_help_names_all_options(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([*name.split(), "--help"])
+    printed = capsys.readouterr().out
+    command, parser = cli.load(name)
+    assert end.value.code == 0 and printed.startswith(f"usage: fcn {name} ")
+    assert " ".join(command.__doc__.split()) in " ".join(printed.split())
+    options = [option for action in parser._actions for option in action.option_strings]
+    assert len(options) >= 4 and all(option in printed for option in options)
+    assert all(action.help for action in parser._actions)
+
+
+def test_overview_is_there_at_once(tmp_path):
+    """As a script, with nothing imported that it does not need."""
+    code = "import sys, fcn_plugin_script as script\ntry:\n    script.main()\nfinally:\n    print(sorted(sys.modules))"
+    for arguments, expected in ((["--help"], "data-speed"), (["prepare"], ""), (["--version"], fcn_plugin.__version__)):
+        outcome = run(sys.executable, "-c", code, *arguments, cwd=tmp_path, PYTHONPATH=ROOT)
+        assert outcome.returncode == (2 if arguments == ["prepare"] else 0) and expected in outcome.stdout
+        assert "'argparse'" in outcome.stdout
+        for module in ("fcn_plugin", "torch", "numpy", "mmengine", "mmseg"):
+            assert f"'{module}'" not in outcome.stdout
+    assert all(name in run(sys.executable, "-m", "fcn_plugin", "-h", cwd=tmp_path).check().stdout for name in TOOLS)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "fcn: error: give a command"),
+        (["prepare"], "fcn prepare: error: give a command"),
+        (["trian", "--help"], "there is no command 'trian', did you mean 'train'?"),
+        (["prepare", "vco"], "there is no command 'prepare vco', did you mean 'prepare voc'?"),
+        (["prepar", "voc"], "there is no command 'prepar', did you mean 'prepare'?"),
+        (["heatmap"], "there is no command 'heatmap', did you mean 'heat-map'?"),
+        (["xyz"], "there is no command 'xyz'\n"),
+        (["--xyz"], "unrecognized arguments: --xyz"),
+        (["oracle", "labels", "--xyz"], "fcn oracle: error: unrecognized arguments: --xyz"),
+        (["alignment", "c.py", "--image", "i.png"], "fcn alignment: error: --image needs --out PICTURE"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2 and message in capsys.readouterr().err
+
+
+class TestExecute:
+    """How a subcommand ends."""
+
+    @pytest.fixture
+    def end(self, monkeypatch):
+        monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "0")
+
+        def end(outcome, **attributes):
+            """The exit code of a subcommand that returns the outcome or raises it."""
+
+            def run(args):
+                assert os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] == "1"
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                return outcome
+
+            try:
+                cli.execute(SimpleNamespace(run=run, **attributes), cli.overview(), SimpleNamespace(out="here"))
+            except SystemExit as error:
+                return error.code
+
+        return end
+
+    def test_codes(self, end, capsys):
+        assert end(None) is None and end(0) is None and end(1) == 1
+        assert end(ArgumentError(None, "no")) == 2 and "error: no" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])
+    def test_user_errors(self, end, kind):
+        assert end(kind("no such thing")) == "error: no such thing"
+
+    def test_others_keep_their_traceback(self, end):
+        with pytest.raises(RuntimeError, match="bug"):
+            end(RuntimeError("bug"))
+        assert end(RuntimeError("server"), is_user_error=lambda error: True) == "error: server"
+
+    def test_interruption(self, end, capsys):
+        assert end(KeyboardInterrupt()) == 130 and capsys.readouterr().err == "Interrupted.\n"
+        assert end(KeyboardInterrupt(), INTERRUPTED="{out} is whole") == 130
+        assert capsys.readouterr().err == "here is whole\n"
+
+    def test_in_the_middle_of_a_training(self):
+        """Only of weights a line is enough; where a label breaks the hundredth iteration, the traceback is kept."""
+
+        def caught(function, error):
+            def fail(*_, **__):
+                raise error
+
+            with pytest.raises(type(error)) as info:
+                function(fail)
+            return info.value
+
+        in_loop = lambda fail: TestLoop.run(SimpleNamespace(runner=SimpleNamespace(call_hook=fail)))  # noqa: E731
+        before = lambda fail: torch.no_grad()(fail)()  # noqa: E731  wrapped as a loop is
+        assert train.is_user_error(caught(before, ValueError())) and train.is_user_error(caught(before, OSError()))
+        assert not train.is_user_error(caught(in_loop, ValueError()))
+        assert train.is_user_error(caught(in_loop, WeightsError()))
+        assert not train.is_user_error(caught(before, RuntimeError()))
