@@ -10,6 +10,7 @@ from PIL import Image
 from testing.utils import ROOT
 
 from fcn_plugin.datasets import ShapesDataset, shapes_generator
+from fcn_plugin.datasets.preparation.lists import read_list
 from fcn_plugin.datasets.shapes_generator import CLASSES, SHAPES, draw_image, voc_palette, write_shapes
 
 SIZE = (96, 80)
@@ -19,10 +20,6 @@ def digest(root: Path) -> dict[str, str]:
     return {
         str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in root.rglob("*") if f.is_file()
     }
-
-
-def read_list(root: Path, split: str) -> list[str]:
-    return (root / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -46,26 +43,23 @@ def test_the_arguments_decide_the_bytes(shapes, tmp_path):
     assert all(longer[file] == content for file, content in first.items() if not file.endswith(".txt"))
 
 
-def test_lists_name_the_files_and_are_disjoint(shapes):
-    train, val, trainval = (read_list(shapes, split) for split in ("train", "val", "trainval"))
-    assert (len(train), len(val)) == (5, 3)
-    assert trainval == train + val
-    assert not set(train) & set(val)
-    assert sorted(p.name for p in shapes.iterdir()) == ["ImageSets", "JPEGImages", "SegmentationClass"]
-    assert {p.name for p in (shapes / "JPEGImages").iterdir()} == {f"{name}.jpg" for name in trainval}
-    assert {p.name for p in (shapes / "SegmentationClass").iterdir()} == {f"{name}.png" for name in trainval}
-
-
-def test_labels_are_palette_pngs_of_the_classes_and_the_border(shapes):
+def test_files(shapes):
+    """The lists name the files, which are JPEGs, and palette PNGs of the classes and the border."""
+    lists = {path.stem: read_list(path) for path in (shapes / "ImageSets/Segmentation").iterdir()}
+    assert [len(lists[split]) for split in ("train", "val")] == [5, 3] and lists.keys() == {"train", "val", "trainval"}
+    assert lists["trainval"] == lists["train"] + lists["val"] and len(set(lists["trainval"])) == 8
+    assert sorted(path.name for path in shapes.iterdir()) == ["ImageSets", "JPEGImages", "SegmentationClass"]
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        assert {path.name for path in (shapes / folder).iterdir()} == {f"{name}{suffix}" for name in lists["trainval"]}
     seen = set()
-    for name in read_list(shapes, "trainval"):
-        with Image.open(shapes / "SegmentationClass" / f"{name}.png") as label:
+    for name in lists["trainval"]:
+        with Image.open(shapes / f"SegmentationClass/{name}.png") as label:
             assert (label.mode, label.size) == ("P", SIZE)
             assert np.array_equal(np.array(label.getpalette()).reshape(-1, 3), voc_palette())
             values = set(np.unique(label).tolist())
-        with Image.open(shapes / "JPEGImages" / f"{name}.jpg") as image:
+        with Image.open(shapes / f"JPEGImages/{name}.jpg") as image:
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SIZE)
-        assert values <= {*range(len(CLASSES)), 255} and 255 in values
+        assert 255 in values
         seen |= values
     assert seen == {*range(len(CLASSES)), 255}
 
@@ -131,15 +125,11 @@ def test_only_the_form_tells_the_class(monkeypatch):
     assert np.array_equal(*pictures)
 
 
-def test_the_same_set_again_is_left_alone(shapes):
-    before = {f: f.stat().st_mtime_ns for f in shapes.rglob("*")}
-    assert write_shapes(shapes, 5, 3, SIZE, seed=7) is False
-    assert {f: f.stat().st_mtime_ns for f in shapes.rglob("*")} == before
-
-
-def test_an_empty_directory_is_filled(tmp_path):
+def test_an_empty_directory_is_filled_and_the_same_set_left_alone(tmp_path):
     assert write_shapes(tmp_path, 1, 1, SIZE) is True
-    assert len(digest(tmp_path)) == 7
+    before = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*")}
+    assert write_shapes(tmp_path, 1, 1, SIZE) is False
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*")} == before and len(digest(tmp_path)) == 7
 
 
 @pytest.mark.parametrize("change, seed", [("", 1), ("ImageSets/Segmentation/val.txt", 0), ("note.txt", 0)])
