@@ -38,6 +38,10 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
     """
     report = Report()
     models = [_check_model(cfg, report) for cfg in cfgs]
+    for model in (model for model in models if model is not None):
+        for source, parts in pretrained_parts(model).items():
+            with report.collect():
+                check_pretrained(source, parts, model)
     first, source = models[0], cfgs[0].get("load_from")
     if first is not None and source:
         with report.collect():
@@ -74,14 +78,10 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
 
 
 def _check_model(cfg: Config, report: Report) -> nn.Module | None:
-    """The model with its pretrained weights checked; None if it cannot be built."""
-    model = None
+    """The model of a config; None if it cannot be built."""
     with report.collect():
-        model = model_to_check(cfg)
-    for source, parts in pretrained_parts(model).items() if model is not None else ():
-        with report.collect():
-            check_pretrained(source, parts, model)
-    return model
+        return model_to_check(cfg)
+    return None
 
 
 def _check_next_stage(model: nn.Module, next_model: nn.Module, may_differ: Sequence[str], source: str) -> None:

@@ -56,8 +56,9 @@ def run_in_first_process(check: Callable[[], None], cfg: Config) -> None:
         check()
         return
     if not distributed.is_initialized():  # as the Runner does it
-        set_multi_processing(**cfg.env_cfg.get("mp_cfg", {}), distributed=True)
-        init_dist(cfg.launcher, **cfg.env_cfg.get("dist_cfg", {}))
+        environment = cfg.get("env_cfg") or {}
+        set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
+        init_dist(cfg.launcher, **environment.get("dist_cfg", {}))
     group = distributed.new_group(backend="gloo", timeout=timedelta(days=1))
     error = None
     if distributed.get_rank() == 0:

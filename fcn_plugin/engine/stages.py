@@ -89,10 +89,11 @@ class Stage:
     @property
     def may_differ(self) -> tuple[str, ...]:
         """Weights that need not be those of the checkpoint before, as the config's CheckpointCheckHook has it."""
-        hooks = self.cfg.get("custom_hooks") or []
-        hooks = [hook for hook in hooks if isinstance(hook, CheckpointCheckHook) or _is_check(hook)]
-        hooks = [HOOKS.build(hook) if isinstance(hook, dict) else hook for hook in hooks]
-        return hooks[0].may_differ if hooks else ()
+        for hook in self.cfg.get("custom_hooks") or []:
+            kind = class_of(hook, HOOKS) if isinstance(hook, dict) else type(hook)
+            if isinstance(kind, type) and issubclass(kind, CheckpointCheckHook):
+                return (HOOKS.build(hook) if isinstance(hook, dict) else hook).may_differ
+        return ()
 
     def describe(self) -> str:
         """What will happen to this stage, in a few words."""
@@ -184,9 +185,3 @@ def drop_pretrained(cfg: Config) -> None:
         component = cfg.model.get(part) or {}
         if pretrained_source(component.get("init_cfg")):
             component.init_cfg = None
-
-
-def _is_check(hook: dict) -> bool:
-    """Whether a hook's config is that of a CheckpointCheckHook."""
-    kind = class_of(hook, HOOKS)
-    return isinstance(kind, type) and issubclass(kind, CheckpointCheckHook)

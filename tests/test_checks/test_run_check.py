@@ -118,6 +118,9 @@ def test_evaluation(stages, tmp_path):
     check_training([cfg], [()])
     with pytest.raises(WeightsError, match=r"missing: decode_head.score_pool4.*checkpoint of this config$"):
         check_evaluation(cfg, "test_dataloader")
+    cfg.model.backbone.init_cfg = dict(type="Pretrained", checkpoint="gone.pth")  # is not read
+    check_evaluation(cfg, "test_dataloader", may_differ=["decode_head"])
+    cfg.model.backbone.init_cfg = None
     cfg.resume = True  # a checkpoint to go on from is of this stage
     with pytest.raises(WeightsError, match=r"missing: decode_head.score_pool4.*checkpoint of this config$"):
         check_training([cfg], [()])

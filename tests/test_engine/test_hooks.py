@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop
 from mmseg.registry import MODELS
 from torch import nn
 
@@ -280,13 +280,6 @@ class TestStartWarnings:
         found = self.warnings(backbone, head)
         assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected))
         assert self.warnings(backbone, head, loaded=True) == []
-
-
-def test_hooks_are_called_by_the_runner():
-    """The names of the hooks' methods are those that the toolbox calls."""
-    for hook in (IterationSeedHook, CheckpointCheckHook):
-        own = [name for name in vars(hook) if name.startswith(("before_", "after_"))]
-        assert own and all(hasattr(Runner, "call_hook") and hasattr(hook.__mro__[1], name) for name in own)
 
 
 class TestCompile:

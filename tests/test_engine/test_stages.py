@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from fcn_plugin import config_dir
-from fcn_plugin.engine.hooks import CheckpointCheckHook
+from fcn_plugin.engine.hooks import CheckpointCheckHook, IterationSeedHook
 from fcn_plugin.engine.stages import Stage, plan_stages, stages_to_train
 
 
@@ -69,7 +69,7 @@ def test_options_reach_all_stages(tmp_path):
         ([dict(type="EMAHook"), dict(type="WeightHandoverHook", may_differ=["a"])], ("a",)),
         ([dict(type="mmengine.CheckpointCheckHook", may_differ=["a"])], ("a",)),
         ([dict(type=CheckpointCheckHook, may_differ=["a"])], ("a",)),
-        ([CheckpointCheckHook(["a"])], ("a",)),
+        ([IterationSeedHook(), CheckpointCheckHook(["a"])], ("a",)),
     ],
 )
 def test_what_may_differ(hooks, expected):
