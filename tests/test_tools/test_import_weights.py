@@ -112,7 +112,7 @@ def test_wrong_input(fcn16s, tmp_path, voc, refuses):
     (tmp_path / "cut.caffemodel").write_bytes(file.read_bytes()[:-100])
     fcn8s = tiny_config(tmp_path / "fcn8s", voc, "fcn8s_vgg16_voc", **{"model.decode_head.num_classes": 11})
     (tmp_path / "there.pth").touch()
-    wider = ("--cfg-options", "model.backbone.width=0.1")
+    wider = ("--cfg-options", "model.backbone.width=0.1", "model.neck.in_channels=51")
     cases = {
         ("none.pth", "o.pth"): "there is no weight file none.pth",
         ("cut.caffemodel", "o.pth"): "cut.caffemodel is truncated",
