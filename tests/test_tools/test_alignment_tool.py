@@ -12,8 +12,8 @@ custom_imports = dict(imports=['fcn_plugin'], allow_failed_imports=False)
 backbone = dict(type='FCNVGG', width=0.02, padding=1)
 neck = dict(type='FCConvNeck', in_channels=10, channels=4, fc6_padding='same')
 model = dict(
-    type='{model}', backbone=backbone, neck=neck,
-    decode_head=dict(type='FCN8sHead', in_channels=[5, 10, 4], num_classes=2, geometry={geometry}))
+    type='AlignedEncoderDecoder', backbone=backbone, neck=neck,
+    decode_head=dict(type='FCN8sHead', in_channels=[5, 10, 4], num_classes=2))
 """
 SETTING = "[dict(stride=8, offset=3.5), dict(stride=16, offset=7.5), dict(stride=32, offset=15.5)]"
 #: A backbone and a head of the toolbox; weights are named that are not there.
@@ -24,12 +24,25 @@ model = dict(
     decode_head=dict(type='FCNHead', in_channels=16, channels=2, num_classes=2))
 """
 
+#: A backbone of the toolbox whose maps must be declared; the second one is declared half a cell off.
+STDC = """
+default_scope = 'mmseg'
+custom_imports = dict(imports=['fcn_plugin'], allow_failed_imports=False)
+model = dict(
+    type='AlignedEncoderDecoder',
+    backbone=dict(
+        type='STDCNet', stdc_type='STDCNet1', in_channels=3, channels=(2, 4, 8, 16, 32), bottleneck_type='cat',
+        num_convs=4, norm_cfg=dict(type='BN'), act_cfg=dict(type='ReLU'), with_final_conv=False),
+    decode_head=dict(type='FCN8sHead', num_classes=2, geometry=[
+        dict(stride=8, offset=0), dict(stride=16, offset=8), dict(stride=32, offset=0)]))
+"""
+
 
 @pytest.fixture
 def config(tmp_path):
-    def write(text, **values):
+    def write(text):
         path = tmp_path / "config.py"
-        path.write_text(text.format(**values) if values else text)
+        path.write_text(text)
         return path
 
     return write
@@ -43,7 +56,7 @@ def rows(stdout):
 
 def test_config_that_agrees_and_a_picture(config, tmp_path):
     Image.fromarray(np.full((150, 210, 3), 90, np.uint8)).save(tmp_path / "image.png")
-    out = run_tool("alignment.py", config(VGG, model="AlignedEncoderDecoder", geometry=None), "--image", "image.png",
+    out = run_tool("alignment.py", config(VGG), "--image", "image.png",
                    "--out", "fields.png", cwd=tmp_path).check()  # fmt: skip
     assert rows(out.stdout) == {
         "0": ["8", "3.5", "44 x 44", "(stride 8, offset 3.5)"],
@@ -58,12 +71,13 @@ def test_config_that_agrees_and_a_picture(config, tmp_path):
 
 
 def test_wrong_geometry_is_an_error(config, tmp_path):
-    geometry = SETTING.replace("7.5", "0")
-    out = run_tool("alignment.py", config(VGG, model="EncoderDecoder", geometry=geometry), cwd=tmp_path)
-    assert out.returncode == 1 and rows(out.stdout)["1"][:2] == ["16", "7.5"]
+    """Of a backbone that nothing else is known of."""
+    out = run_tool("alignment.py", config(STDC), cwd=tmp_path)
+    assert out.returncode == 1 and rows(out.stdout)["1"][:2] == ["16", "0"]
+    right = "[dict(stride=8, offset=0), dict(stride=16, offset=0), dict(stride=32, offset=0)]"
     assert out.errors == [
-        "error: the config says that map 1 lies at (stride 16, offset 0), measured at (stride 16, offset 7.5):"
-        f" set model.decode_head.geometry={SETTING}"
+        "error: the config says that map 1 lies at (stride 16, offset 8), measured at (stride 16, offset 0):"
+        f" set model.decode_head.geometry={right}"
     ]
 
 
@@ -95,7 +109,7 @@ def test_network_that_has_no_position(config, tmp_path):
         ),
         (["--index", 2], "error: there is no feature map 2: ResNetV1c returns 2, 0 to 1"),
         (["--out", "fields.mp3"], "error: a picture must end in "),
-        (["--out", "fields.png", "--image", "missing.png"], "error: [Errno 2] No such file or directory: "),
+        (["--out", "fields.png", "--image", "missing.png"], "error: there is no image missing.png"),
         (["--out", "fields.png", "--size", 60, 80], "error: an image to draw on must have 64 x 64 pixels or more"),
     ],
 )
