@@ -1,14 +1,11 @@
 import pytest
 import torch
-from mmseg.registry import MODELS
 from testing.dense_networks import NETWORKS, fcn32s, random_image
 from torch import nn
 
 from fcn_plugin.geometry.coord_map import IMAGE
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.paper.a_trous import DenseMaxPool, dense_form, layers_in_order
-
-caffenet = pytest.param("caffenet", marks=pytest.mark.skipif(MODELS.get("CaffeNet") is None, reason="no CaffeNet"))
 
 
 def test_by_hand():
@@ -58,7 +55,7 @@ def test_dilations_of_vgg16(stride, pools, dilations):
     assert all(o.stride == (1, 1) and o.dilation == (1, 1) for o in originals)  # the network itself is unchanged
 
 
-@pytest.mark.parametrize("network", ["vgg11", "vgg11-bn", "vgg16", "googlenet", caffenet])
+@pytest.mark.parametrize("network", ["vgg11", "vgg11-bn", "vgg16", "googlenet", "caffenet"])
 def test_without_padding_a_network_is_one_convolution_as_large_as_its_field(network):
     """In the number of its cells, and in what they see: nothing outside of the field, and its corners."""
     model = fcn32s(network, 100, width=0.002)

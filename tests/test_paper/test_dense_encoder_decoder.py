@@ -13,8 +13,6 @@ from testing.utils import HEAD_CHANNELS, IMAGE_SIZE, run_tool, tiny_config
 from fcn_plugin.geometry.coord_map import CoordMap
 from fcn_plugin.paper.dense_encoder_decoder import DenseEncoderDecoder, upsample_to_image
 
-caffenet = pytest.mark.skipif(MODELS.get("CaffeNet") is None, reason="there is no CaffeNet")
-
 
 def logits_of(model, image):
     """Logits (N, classes, H, W) by the mode of the model's ``test_cfg``."""
@@ -39,7 +37,7 @@ def own_scores(model, image):
         ("vgg16", 100, (215, 230), (16,)),
         ("googlenet", 3, (730, 745), (16,)),
         ("googlenet", 200, (335, 345), (16,)),
-        pytest.param("caffenet", 100, (165, 190), (4, 8, 16), marks=caffenet),
+        ("caffenet", 100, (165, 190), (4, 8, 16)),
     ],
 )
 def test_both_forms_are_equal(network, padding, size, strides):

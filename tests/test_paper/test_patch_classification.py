@@ -2,7 +2,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 from testing.dense_networks import NETWORKS, fcn32s, random_image
 
 from fcn_plugin import config_dir
@@ -10,11 +9,9 @@ from fcn_plugin.geometry.coord_map import IMAGE
 from fcn_plugin.paper import patch_classification
 from fcn_plugin.paper.patch_classification import PatchClassifier, build_network, compare
 
-caffenet = pytest.param("caffenet", 100, marks=pytest.mark.skipif(MODELS.get("CaffeNet") is None, reason="no CaffeNet"))
-
 
 @pytest.mark.parametrize(
-    "network, padding", [("vgg11", 0), ("vgg11-bn", 60), ("vgg16", 100), ("googlenet", 3), caffenet]
+    "network, padding", [("vgg11", 0), ("vgg11-bn", 60), ("vgg16", 100), ("googlenet", 3), ("caffenet", 100)]
 )
 def test_patches_have_the_scores_of_the_padded_network(network, padding):
     """Each cell of the ordinary network whose field lies in the image, against its patch cut out by hand."""

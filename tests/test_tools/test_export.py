@@ -4,14 +4,12 @@ import json
 
 import cv2
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from mmseg.apis import inference_model, init_model
 from testing.utils import run_tool, tiny_config
 from torch import nn
-
-ort = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
 
 @pytest.fixture

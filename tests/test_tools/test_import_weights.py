@@ -13,8 +13,6 @@ from fcn_plugin.weights.importing import import_weights
 from fcn_plugin.weights.layer_names import canonical
 from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION
 
-pytest.importorskip("google.protobuf")
-
 
 def pretrained(file: Path) -> dict:
     """Settings by which backbone and neck start from a file."""

@@ -118,7 +118,6 @@ def test_report(trained, tmp_path):
 
 def test_tensorboard_by_one_line(voc, tmp_path):
     """Beside the JSON log, with the same figures."""
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid", **{"train_cfg.val_interval": 4})

@@ -95,7 +95,6 @@ def test_mmpretrain(tmp_path, depth, batch_norm, prefix):
 @pytest.mark.parametrize("classifier", [True, False])
 @pytest.mark.parametrize("group, style", [("", "{0}_{1}_1:0"), ("model_weights", "{0}/{1}:0")])
 def test_keras(tmp_path, depth, classifier, group, style):
-    pytest.importorskip("h5py")
     tensors = files.reference_weights(depth, classifier)
     files.write_keras(tmp_path / "vgg.h5", tensors, group, style)
     assert assert_imported(tmp_path / "vgg.h5", tensors, f"vgg{depth}", "Keras VGG")["preprocessing"] == CAFFE
@@ -103,7 +102,8 @@ def test_keras(tmp_path, depth, classifier, group, style):
 
 def test_keras_flattens_height_width_channels(tmp_path):
     """By hand: two channels on a 7x7 map, one output; input number (row * 7 + column) * 2 + channel."""
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     tensors = files.reference_weights(16)
     files.write_keras(tmp_path / "vgg.h5", {k: v for k, v in tensors.items() if k.startswith("conv")})
     with h5py.File(tmp_path / "vgg.h5", "a") as file:
@@ -118,7 +118,6 @@ def test_keras_flattens_height_width_channels(tmp_path):
 @pytest.mark.parametrize("generation", ["new", "old", "oldest"])
 def test_caffe_classifier(tmp_path, generation):
     """VGG_ILSVRC_16_layers, whose linear layers are flat."""
-    pytest.importorskip("google.protobuf")
     tensors = files.reference_weights()
     files.write_caffemodel(tmp_path / "vgg.caffemodel", files.flattened(tensors), generation)
     meta = assert_imported(tmp_path / "vgg.caffemodel", tensors, "vgg16", "Caffe")
@@ -127,7 +126,6 @@ def test_caffe_classifier(tmp_path, generation):
 
 @pytest.mark.parametrize("generation", ["new", "old"])
 def test_caffenet(tmp_path, generation):
-    pytest.importorskip("google.protobuf")
     shapes = dict(conv1=(4, 3, 11, 11), conv2=(6, 2, 5, 5), conv3=(8, 6, 3, 3), conv4=(8, 4, 3, 3), conv5=(5, 4, 3, 3))
     shapes |= dict(fc6=(7, 5, 6, 6), fc7=(7, 7, 1, 1), fc8=(9, 7, 1, 1))
     tensors = {f"{name}.weight": torch.randn(shape) for name, shape in shapes.items()}
@@ -139,7 +137,6 @@ def test_caffenet(tmp_path, generation):
 @pytest.mark.parametrize("generation", ["new", "old", "oldest"])
 def test_googlenet(tmp_path, generation):
     """bvlc_googlenet, whose names have slashes; its auxiliary classifiers are left out."""
-    pytest.importorskip("google.protobuf")
     tensors = files.googlenet_weights()
     path = tmp_path / "bvlc_googlenet.caffemodel"
     files.write_caffemodel(path, tensors, generation)
@@ -170,7 +167,6 @@ def test_googlenet(tmp_path, generation):
 
 
 def test_googlenet_of_other_layers(tmp_path):
-    pytest.importorskip("google.protobuf")
     tensors = files.googlenet_weights()
     path = tmp_path / "net.caffemodel"
     files.write_caffemodel(path, {key: value for key, value in tensors.items() if "5b/3x3." not in key})
@@ -185,7 +181,6 @@ def test_googlenet_of_other_layers(tmp_path):
 @pytest.mark.parametrize("skips, scales", [((), []), ((4,), [1]), ((4, 3), [1, 1]), ((4, 3), [1e-4, 1e-2])])
 def test_caffe_fcn(tmp_path, skips, scales):
     """The reference's releases; that trained at once has scales per channel before the scores of the skips."""
-    pytest.importorskip("google.protobuf")
     tensors = files.fcn_weights(skips)
     layers = dict(tensors)
     if scales == [1e-4, 1e-2]:
@@ -239,10 +234,8 @@ def test_init_cfg_understands_every_source(tmp_path, kind, part):
     tensors = files.reference_weights()
     path = tmp_path / {"keras": "vgg.h5", "caffe": "vgg.caffemodel"}.get(kind, "vgg.pth")
     if kind == "keras":
-        pytest.importorskip("h5py")
         files.write_keras(path, tensors)
     elif kind == "caffe":
-        pytest.importorskip("google.protobuf")
         files.write_caffemodel(path, files.flattened(tensors), "old")
     else:
         names = dict(torchvision=files.torchvision_names, mmpretrain=files.mmpretrain_names, canonical=canonical)
@@ -281,7 +274,6 @@ def test_wrong_files(tmp_path, kind):
 
 def test_truncated_anywhere(tmp_path):
     """Cut off at many places, no format passes."""
-    pytest.importorskip("h5py")
     tensors = files.reference_weights(11)
     torch.save(files.torchvision_names(tensors, 11), tmp_path / "a.pth")
     files.write_keras(tmp_path / "a.h5", files.reference_weights(16))
@@ -330,7 +322,6 @@ def test_wrong_architectures(tmp_path):
 
 
 def test_caffemodel_of_another_network(tmp_path):
-    pytest.importorskip("google.protobuf")
     files.write_caffemodel(tmp_path / "net", {"conv1_1_bgrd.weight": torch.zeros(2, 4, 3, 3)})
     with pytest.raises(WeightsError, match="holds conv1_1_bgrd.weight: expected the names of Caffe"):
         import_weights(tmp_path / "net")
@@ -342,7 +333,8 @@ def test_caffemodel_of_another_network(tmp_path):
 
 
 def test_theano_order_is_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     with h5py.File(tmp_path / "vgg.h5", "w") as file:
         file.create_dataset("block1_conv1/W", data=torch.zeros(64, 3, 3, 3).numpy())
     with pytest.raises(WeightsError, match=r"kernel of \(64, 3, 3, 3\): expected TensorFlow's order"):

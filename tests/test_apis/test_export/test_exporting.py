@@ -2,6 +2,8 @@
 
 import json
 
+import onnx
+import onnxruntime as ort
 import pytest
 import torch
 from mmengine.config import Config
@@ -14,10 +16,6 @@ from fcn_plugin.apis.export.check import CheckError
 from fcn_plugin.apis.export.exporting import export_network, file_format
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.importing import file_checksums
-
-ort = pytest.importorskip("onnxruntime")
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxscript")
 
 SHAPE = (72, 96)
 SAME = dict(fc6_kernel=3, fc6_padding="same")
