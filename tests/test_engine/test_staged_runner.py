@@ -63,16 +63,22 @@ def test_hooks_that_are_always_there(trained):
     assert meta["precision"] == "float32" and meta["preprocessing"]["mean"] == [104.00699, 116.66877, 122.67892]
 
 
+def with_a_trap(checkpoint: Path, copy: Path) -> Path:
+    """Copy a checkpoint, with a text for its config that makes a directory if it is run; returns the directory."""
+    content = torch.load(checkpoint, weights_only=False)
+    trapped = copy.with_name("trapped")
+    content["meta"].update(dict.fromkeys(("cfg", "config"), f"import os\nos.mkdir({str(trapped)!r})\n"))
+    copy.parent.mkdir(exist_ok=True)
+    torch.save(content, copy)
+    return trapped
+
+
 def test_no_text_of_a_checkpoint_is_run(script, config, trained, tmp_path):
     """A resumed training is the same as one that was not interrupted."""
-    checkpoint = torch.load(trained[0] / "iter_1.pth", weights_only=False)
-    for key in ("cfg", "config"):
-        checkpoint["meta"][key] = f"import os\nos.mkdir({str(tmp_path / 'trapped')!r})\n"
-    (tmp_path / "work").mkdir()
-    torch.save(checkpoint, tmp_path / "work/iter_1.pth")
+    trapped = with_a_trap(trained[0] / "iter_1.pth", tmp_path / "work/iter_1.pth")
     outcome = start(script, "train", config, tmp_path / "work")
     assert "1. fcn32s: continue from" in outcome.stdout and "the checkpoint was trained in" not in outcome.stdout
-    assert not (tmp_path / "trapped").exists()
+    assert not trapped.exists()
     assert_same_weights(tmp_path / "work/iter_2.pth", trained[0] / "iter_2.pth")
 
 
@@ -99,8 +105,9 @@ def test_validation(script, config, trained, tmp_path):
     assert "result: dict" in outcome.stdout and len(re.findall(r"Iter\(val\) .*mIoU: [\d.]+", outcome.stdout)) == 1
 
 
-def test_weights_of_another_source(script, voc, tmp_path):
-    """The reference's own format, in a training that does not change them."""
+@pytest.mark.parametrize("starter", ["registry", "plain"])
+def test_weights_of_another_source(starter, script, voc, tmp_path):
+    """The reference's own format, in a training that does not change them; a plain Runner says what it does not do."""
     tensors = fcn_weights(skips=())
     write_caffemodel(tmp_path / "fcn32s.caffemodel", tensors)
     settings = {
@@ -109,15 +116,21 @@ def test_weights_of_another_source(script, voc, tmp_path):
         "optim_wrapper.optimizer.lr": 0.0,
         "load_from": str(tmp_path / "fcn32s.caffemodel"),
     }
-    start(script, "train", tiny_config(tmp_path, voc, **settings), tmp_path / "work")
+    config = tiny_config(tmp_path, voc, **settings)
+    outcome = start(script, "train", config, tmp_path / "work", starter=starter)
     loaded = weights(tmp_path / "work/iter_1.pth")
     assert torch.equal(loaded["backbone.conv3_2.weight"], tensors["conv3_2.weight"])
     assert torch.equal(loaded["decode_head.score_fr.weight"], tensors["score_fr.weight"])
+    warnings = [line for line in outcome.stdout.splitlines() if "WARNING - this is a plain Runner" in line]
+    assert ("Plan:" in outcome.stdout, len(warnings)) == ((True, 0) if starter == "registry" else (False, 1))
+    assert all(line.endswith("tools/train.py or mmengine.registry.RUNNERS.build(cfg).train()") for line in warnings)
 
 
-def test_a_plain_runner_says_what_it_does_not(script, voc, tmp_path):
-    settings = {"train_cfg.max_iters": 1, "default_hooks.checkpoint.interval": 1}
-    outcome = start(script, "train", tiny_config(tmp_path, voc, **settings), tmp_path / "work", starter="plain")
-    (warning,) = [line for line in outcome.stdout.splitlines() if "WARNING - this is a plain Runner" in line]
-    assert warning.endswith("Start it with tools/train.py or mmengine.registry.RUNNERS.build(cfg).train()")
-    assert "Plan:" not in outcome.stdout and (tmp_path / "work/iter_1.pth").is_file()
+def test_a_plain_runner_runs_no_text_of_a_checkpoint(script, config, trained, tmp_path):
+    """With the hooks of default_runtime.py, by which it is told."""
+    trapped = with_a_trap(trained[0] / "iter_1.pth", tmp_path / "iter_1.pth")
+    hooks = [dict(type="CheckpointCheckHook"), dict(type="IterationSeedHook"), *HOOKS]
+    options = dict(load_from=str(tmp_path / "iter_1.pth"), resume=True, custom_hooks=hooks)
+    start(script, "train", config, tmp_path / "work", options, starter="plain")
+    assert not trapped.exists()
+    assert_same_weights(tmp_path / "work/iter_2.pth", trained[0] / "iter_2.pth")

@@ -14,7 +14,12 @@ from testing.utils import assert_same_weights, free_port, run, run_tool, tiny_co
 from fcn_plugin.datasets.shapes_generator import write_shapes
 
 TOOLBOX = Path(mmseg.__file__).parent / ".mim/tools"
-SHORT = ("train_cfg.max_iters=4", "default_hooks.checkpoint.interval=1", "optim_wrapper.optimizer.lr=0.01")
+SHORT = (
+    "train_cfg.max_iters=4",
+    "train_cfg.val_interval=2",
+    "default_hooks.checkpoint.interval=1",
+    "optim_wrapper.optimizer.lr=0.01",
+)
 METRICS = re.compile(r"aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)")
 
 

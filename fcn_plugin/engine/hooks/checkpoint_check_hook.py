@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -15,7 +16,6 @@ from torch.nn.modules.batchnorm import _NormBase
 from ...checks.weights import check_expectations, check_state_dict, expectations_of
 from ...models.pretrained_part import pretrained_source
 from ...utils.config import class_of
-from ...weights.checkpoint import forbid_unsafe_loading
 from ...weights.layer_names import canonical, is_reference_name
 from ..precision import precision_in_use, set_precision
 
@@ -47,7 +47,7 @@ class CheckpointCheckHook(Hook):
 
         named = class_of(dict(type=runner.cfg.get("runner_type")), RUNNERS)
         if named is StagedRunner and not isinstance(runner, StageRunner):
-            forbid_unsafe_loading()
+            runner.load_checkpoint = partial(StageRunner.load_checkpoint, runner)  # safe, and of any known source
             if _trains(runner):
                 runner.logger.warning(
                     f"this is a plain {type(runner).__name__}, not the config's runner_type: earlier stages are not"
