@@ -1,19 +1,17 @@
-"""The command ``fcn``. Its subcommands are also ``tools/*.py``, by the toolbox's names.
-
-Neither PyTorch nor the toolbox is imported before a subcommand is chosen: ``fcn --help`` answers at once.
-"""
+"""The command ``fcn``. Its subcommands are also ``tools/*.py``, by the toolbox's names."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import importlib
-import runpy
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
-from pathlib import Path
 from types import ModuleType
+
+from .version import __version__
+from .weights.checkpoint import forbid_unsafe_loading
 
 #: By subcommand: its module in :mod:`fcn_plugin.commands`, and what it does.
 COMMANDS = {
@@ -65,8 +63,7 @@ def overview(group: str = "") -> argparse.ArgumentParser:
         "\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = runpy.run_path(str(Path(__file__).with_name("version.py")))["__version__"]
-    parser.add_argument("--version", action="version", version=f"fcn_plugin {version}")
+    parser.add_argument("--version", action="version", version=f"fcn_plugin {__version__}")
     return parser
 
 
@@ -89,8 +86,6 @@ def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = No
 
 def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Run a subcommand with its parsed arguments, see :func:`run`."""
-    from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
-
     forbid_unsafe_loading()
     try:
         code = command.run(args)
