@@ -8,7 +8,6 @@ import gc
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
-from mmseg.apis import init_model
 from torch import nn
 
 from ..checks.run import check_evaluation, check_training
@@ -72,7 +71,7 @@ class StagedRunner:
         if not to_train:
             if is_first_process():
                 print("Nothing to train: all stages are done. Another --work-dir starts anew.")
-            return init_model(stages[-1].cfg, str(stages[-1].checkpoint), device="cpu")
+            return stages[-1].load_model()
         to_train[0].set_start()
         configs, may_differ = zip(*((stage.cfg, stage.may_differ) for stage in to_train))
         samples = self.cfg.get("data_check", True)

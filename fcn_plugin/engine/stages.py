@@ -10,7 +10,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.logging import print_log
-from mmseg.registry import HOOKS
+from mmengine.registry import DefaultScope
+from mmseg.registry import HOOKS, MODELS
 from torch import nn
 
 from ..models.pretrained_part import pretrained_source
@@ -129,6 +130,13 @@ class Stage:
         self.set_start()
         model = StageRunner.from_cfg(self.cfg).train()
         barrier()  # the checkpoint is on disk before another process looks for it
+        return model
+
+    def load_model(self) -> nn.Module:
+        """The model with the weights of the newest checkpoint, on the CPU."""
+        with DefaultScope.overwrite_default_scope(self.cfg.get("default_scope") or "mmseg"):
+            model = MODELS.build(self.cfg.model)
+        model.load_state_dict(read_checkpoint(self.checkpoint)["state_dict"])
         return model
 
 

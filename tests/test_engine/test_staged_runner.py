@@ -43,6 +43,7 @@ def start(script: Path, *arguments: object, starter: str = "registry") -> Outcom
 def config(tmp_path_factory, voc) -> Path:
     """Of FCN-32s, with dropout, two iterations in float32, and hooks that are not the shipped ones."""
     settings = {"train_cfg.max_iters": 2, "default_hooks.checkpoint.interval": 1, "precision": "float32"}
+    settings["train_cfg.val_interval"] = 1  # whose figures are in the checkpoints
     rate = {"optim_wrapper.optimizer.lr": 1e-3, "custom_hooks": HOOKS}
     return tiny_config(tmp_path_factory.mktemp("config"), voc, "fcn32s_vgg16_camvid", **settings, **rate)
 
@@ -127,7 +128,7 @@ def test_weights_of_another_source(starter, script, voc, tmp_path):
 
 
 def test_a_plain_runner_runs_no_text_of_a_checkpoint(script, config, trained, tmp_path):
-    """With the hooks of default_runtime.py, by which it is told."""
+    """With the hooks of default_runtime.py: its CheckpointCheckHook reads the checkpoint."""
     trapped = with_a_trap(trained[0] / "iter_1.pth", tmp_path / "iter_1.pth")
     hooks = [dict(type="CheckpointCheckHook"), dict(type="IterationSeedHook"), *HOOKS]
     options = dict(load_from=str(tmp_path / "iter_1.pth"), resume=True, custom_hooks=hooks)
