@@ -14,11 +14,13 @@ from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
 from fcn_plugin.apis.test import test
-from fcn_plugin.datasets import ShapesDataset
 from fcn_plugin.datasets.shapes_generator import write_shapes
 from fcn_plugin.engine.stages import plan_stages
 from fcn_plugin.utils.config import read_config
-from fcn_plugin.visualization.side_by_side import class_ious, draw_rows, iou_table, mean_iou
+from fcn_plugin.visualization.comparison import compare
+from fcn_plugin.visualization.evaluation_set import EvaluationSet
+from fcn_plugin.visualization.figures import save_figure
+from fcn_plugin.visualization.side_by_side import iou_table
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fcn8s_vgg16_shapes.py"
 GOAL = 0.75  # mIoU of FCN-8s
@@ -89,17 +91,16 @@ def main() -> None:
         prediction_dirs = train_and_test(args)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    data, meta = args.out / "data", ShapesDataset.METAINFO
-    names = (data / "ImageSets/Segmentation/val.txt").read_text().split()
-    ious = {
-        model: class_ious(directory, data / "SegmentationClass", names, len(meta["classes"]))
-        for model, directory in prediction_dirs.items()
-    }
-    draw_rows(args.out / "pictures", data, prediction_dirs, names[: args.images], **meta)
-    print(f"\n{len(names)} held-out images:\n{iou_table(ious, meta['classes'])}")
+    data = EvaluationSet(demo_config(args))
+    compared = compare(data, prediction_dirs)
+    for index, name in enumerate(data.names[: args.images]):
+        save_figure(compared.row(index), args.out / "pictures" / f"{name}.png")
+    scores = {model: compared.scores(model) for model in prediction_dirs}
+    table = iou_table({model: found.class_iu for model, found in scores.items()}, data.classes)
+    print(f"\n{len(data)} held-out images:\n{table}")
     print(f"In {args.out}: pictures, predictions, and checkpoints and logs in work_dirs.")
     print(f"Time: {(time.monotonic() - start) / 60:.1f} minutes")
-    means = [mean_iou(values) for values in ious.values()]
+    means = [found.mean_iu for found in scores.values()]
     if means != sorted(set(means)) or means[-1] < GOAL:
         sys.exit(f"error: expected mIoU to rise from FCN-32s to 16s to 8s, and {100 * GOAL:.0f} % or more for FCN-8s")
 

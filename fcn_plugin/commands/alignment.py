@@ -6,7 +6,8 @@ from argparse import ArgumentError, ArgumentParser, Namespace
 from ..apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
 from ..geometry.measurement import measure_alignment
 from ..utils.config import read_config
-from ..visualization.receptive_fields import check_picture_name, draw_fields, grey_grid, middle_of, read_image
+from ..visualization.figures import check_picture_name, read_image
+from ..visualization.receptive_fields import draw_fields, grey_grid, middle_of
 from .options import add_cfg_options, add_config
 
 

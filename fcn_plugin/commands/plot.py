@@ -3,9 +3,8 @@
 from argparse import ArgumentParser, Namespace
 
 from ..visualization.curves import draw_curves
-from ..visualization.figures import save_figure
+from ..visualization.figures import check_picture_name, save_figure
 from ..visualization.named_dirs import named_directories
-from ..visualization.receptive_fields import check_picture_name
 from ..visualization.run_log import read_stages
 
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..geometry.linear_trunk import LinearTrunk
 from ..geometry.positions import MapAlignment
-from .figures import check_picture_name, read_image, save_figure  # noqa: F401
+from .figures import save_figure
 
 #: Sides of an image to draw on are multiples of UNIT, which all networks take; larger ones are cut.
 UNIT, LARGEST = 64, 768

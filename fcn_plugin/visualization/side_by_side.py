@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from prettytable import PrettyTable
 
-from ..evaluation.confusion import class_areas, confusion_matrix
-from ..evaluation.fcn_metric import fcn_scores
-from ..evaluation.index_png import read_indices
-from .figures import read_image, save_figure
 from .palette import paint
 
 LEGEND_COLUMNS = 2  #: of a row's legend, below each picture
-
-
-def class_ious(prediction_dir: str | Path, label_dir: str | Path, names: Sequence[str], num_classes: int) -> np.ndarray:
-    """Intersection over union of each class over all pictures together, by directories of index PNGs, ``NAME.png``.
-
-    Returns:
-        np.ndarray: float64 (num_classes,), in [0, 1]; NaN for a class that neither has.
-
-    Raises:
-        FileNotFoundError: if a prediction or a label is missing.
-        ValueError: if ``names`` is empty, the sizes differ, or there are indices beyond the classes.
-    """
-    if not names:
-        raise ValueError("no names of pictures were given")
-    total = np.zeros((3, num_classes), np.int64)
-    for name in names:
-        prediction, label = (read_indices(Path(d, f"{name}.png")) for d in (prediction_dir, label_dir))
-        try:
-            total += class_areas(confusion_matrix(prediction, label, num_classes))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-    return fcn_scores(*total).class_iu
-
-
-def mean_iou(ious: np.ndarray) -> float:
-    """Mean over the classes that occur."""
-    return float(np.nanmean(ious))
 
 
 def iou_table(ious: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
@@ -60,7 +28,7 @@ def iou_table(ious: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
     for number, name in enumerate(classes):
         row = [f"{100 * values[number]:.1f}" if np.isfinite(values[number]) else "-" for values in ious.values()]
         table.add_row([name, *row], divider=number == len(classes) - 1)
-    table.add_row(["mIoU", *(f"{100 * mean_iou(values):.1f}" for values in ious.values())])
+    table.add_row(["mIoU", *(f"{100 * np.nanmean(values):.1f}" for values in ious.values())])
     return table.get_string()
 
 
@@ -89,19 +57,3 @@ def row_figure(
     patches = [Patch(facecolor=face, edgecolor=edge, label=name) for name, face, edge in shown]
     figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False)
     return figure
-
-
-def draw_rows(
-    directory: str | Path,
-    data_root: str | Path,
-    prediction_dirs: Mapping[str, str | Path],
-    names: Sequence[str],
-    classes: Sequence[str],
-    palette: Sequence[Sequence[int]],
-) -> None:
-    """Save rows (:func:`row_figure`) of a data set in VOC layout as ``NAME.png``: image, truth, then the models."""
-    for name in names:
-        labels = {"truth": Path(data_root, "SegmentationClass"), **prediction_dirs}
-        indices = {caption: read_indices(Path(folder, f"{name}.png")) for caption, folder in labels.items()}
-        image = read_image(Path(data_root, "JPEGImages", f"{name}.jpg"))
-        save_figure(row_figure(image, indices, classes, palette), Path(directory, f"{name}.png"))

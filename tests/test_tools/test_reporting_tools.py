@@ -11,11 +11,20 @@ from PIL import Image
 from testing.browser import dom_of
 from testing.utils import run_tool, tiny_config
 
+from fcn_plugin.evaluation.confusion import class_areas, confusion_matrix
+from fcn_plugin.evaluation.fcn_metric import fcn_scores
+from fcn_plugin.evaluation.index_png import read_indices
 from fcn_plugin.visualization.class_metrics import last_test, last_validation
 from fcn_plugin.visualization.run_log import read_stages, stage_offsets
-from fcn_plugin.visualization.side_by_side import class_ious, mean_iou
 
 STAGES = ("fcn32s", "fcn16s", "fcn8s")
+
+
+def scores_of(predictions, voc, *names):
+    """Figures of a directory of predictions."""
+    folders = (predictions, voc / "SegmentationClass")
+    pairs = ([read_indices(folder / f"{name}.png") for folder in folders] for name in names)
+    return fcn_scores(*sum(class_areas(confusion_matrix(*pair, num_classes=11)) for pair in pairs))
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +61,11 @@ def test_figures_of_the_classes(trained, voc):
     assert list(validation.columns) == ["IoU", "Acc"] and len(validation.classes) == 11
     assert validation.metrics["mIoU"] == pytest.approx(run.series("mIoU")[1][1])
     assert list(validation.metrics) == ["aAcc", "mIoU", "mAcc", "fwIoU"]
-    ious = class_ious(trained[2], voc / "SegmentationClass", ["image4", "image5"], 11)
+    scores = scores_of(trained[2], voc, "image4", "image5")
     assert [np.nan if value is None else value / 100 for value in test.columns["IoU"]] == pytest.approx(
-        ious, nan_ok=True
+        scores.class_iu, nan_ok=True
     )
-    assert test.metrics["mIoU"] == pytest.approx(100 * mean_iou(ious), abs=0.006)
+    assert test.metrics["mIoU"] == pytest.approx(100 * scores.mean_iu, abs=0.006)
 
 
 def test_plot_run(trained, tmp_path):
@@ -82,17 +91,15 @@ def test_compare(trained, voc, tmp_path):
     outcome = run_tool(
         "compare.py", config, *models, "--out", "out", "--rows", 1, "--sort", "net", cwd=tmp_path
     ).check()
-    ious = class_ious(predictions, voc / "SegmentationClass", ["image4", "image5"], 11)
-    assert re.search(rf"mIoU +\| +{100 * mean_iou(ious):.1f} \| +100.0 \|", outcome.stdout)
+    mean_iu = scores_of(predictions, voc, "image4", "image5").mean_iu
+    assert re.search(rf"mIoU +\| +{100 * mean_iu:.1f} \| +100.0 \|", outcome.stdout)
     assert "2 images of the val split:" in outcome.stdout and outcome.stdout.endswith("Wrote 6 files to out.\n")
     with (tmp_path / "out/images.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["image"], row["model"]) for row in rows] == [
         ("image4", "net"), ("image4", "truth"), ("image5", "net"), ("image5", "truth"),
     ]  # fmt: skip
-    means = {
-        name: mean_iou(class_ious(predictions, voc / "SegmentationClass", [name], 11)) for name in ("image4", "image5")
-    }
+    means = {name: scores_of(predictions, voc, name).mean_iu for name in ("image4", "image5")}
     assert [float(row["mIoU"]) for row in rows if row["model"] == "net"] == pytest.approx(
         [100 * mean for mean in means.values()], abs=0.006
     )
