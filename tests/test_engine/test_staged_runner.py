@@ -87,8 +87,7 @@ def test_another_precision_is_told(script, config, trained, tmp_path):
     shutil.copy(trained[0] / "iter_1.pth", tmp_path)
     outcome = start(script, "train", config, tmp_path, dict(precision="bfloat16"))
     (warning,) = [line for line in outcome.stdout.splitlines() if "WARNING - the checkpoint was trained" in line]
-    expected = "the checkpoint was trained in float32, and this run computes in bfloat16: set precision='float32'"
-    assert expected in warning
+    assert "trained in float32, and this run computes in bfloat16, so figures may differ slightly: set" in warning
     assert read_checkpoint(tmp_path / "iter_2.pth")["meta"]["precision"] == "bfloat16"
 
 

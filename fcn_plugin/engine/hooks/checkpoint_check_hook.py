@@ -76,7 +76,8 @@ class CheckpointCheckHook(Hook):
         if "precision" in meta and (runner._resume or not trains) and meta["precision"] != precision_in_use(runner):
             runner.logger.warning(
                 f"the checkpoint was trained in {meta['precision']}, and this run computes in"
-                f" {precision_in_use(runner)}: set precision={meta['precision']!r} for the same figures"
+                f" {precision_in_use(runner)}, so figures may differ slightly: set `precision` in the config, --amp or"
+                " --no-amp to compute as before"
             )
         self._loaded = True
 
