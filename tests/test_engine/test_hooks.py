@@ -225,8 +225,8 @@ class TestCheckpointCheck:
         checkpoint = dict(state_dict=segmentor(32).state_dict(), meta=dict(precision=trained_in))
         CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
         expected = (
-            "the checkpoint was trained in bfloat16, and this run computes in float32, so figures may differ slightly: set"
-            " `precision` in the config, --amp or --no-amp to compute as before"
+            "the checkpoint was trained in bfloat16, and this run computes in float32, so figures may differ slightly:"
+            " set `precision` in the config, --amp or --no-amp to compute as before"
         )
         assert runner.messages == [expected] * warns
 
