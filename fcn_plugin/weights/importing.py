@@ -126,7 +126,7 @@ def is_own(tensors: Mapping[str, Tensor]) -> bool:
 def _own_meta(checkpoint: Mapping) -> dict:
     """What a checkpoint of this package says of itself, without the log and the config of its training."""
     meta = checkpoint.get("meta") or {}
-    kept = ("source", "architecture", "preprocessing", "skip_scales", "dataset_meta", "fcn_plugin_version")
+    kept = ("source", "architecture", "preprocessing", "skip_scales", "precision", "dataset_meta", "fcn_plugin_version")
     return {key: meta[key] for key in kept if key in meta}
 
 
