@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ def trained(tmp_path_factory, voc) -> tuple[Path, Path, Path]:
         earlier = tiny_config(folder, voc, f"{model}_vgg16_camvid", **settings, **chain)
     arguments = (earlier, "--work-dir", folder / "work")
     run_tool("train.py", *arguments, cwd=folder).check()
+    time.sleep(1)  # the toolbox names what a start logs by the second
     run_tool("train.py", *arguments, "--cfg-options", "train_cfg.max_iters=3", cwd=folder).check()
+    time.sleep(1)
     checkpoint = folder / "work/iter_3.pth"
     run_tool("test.py", arguments[0], checkpoint, *arguments[1:], "--out", folder / "fcn8s", cwd=folder).check()
     return earlier, folder / "work", folder / "fcn8s"
