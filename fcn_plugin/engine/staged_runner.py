@@ -41,6 +41,9 @@ class StagedRunner:
         ValueError: for a launcher that cannot start CPU processes.
     """
 
+    #: Runs a single stage.
+    stage_runner = StageRunner
+
     def __init__(self, cfg: Config) -> None:
         self.cfg = copy.deepcopy(cfg)
         forbid_unsafe_loading()
@@ -107,7 +110,7 @@ class StagedRunner:
         enable_compile(cfg)
         if is_first_process():
             print(f"Precision: {precision}", flush=True)
-        runner = StageRunner.from_cfg(cfg)
+        runner = self.stage_runner.from_cfg(cfg)
         return runner.val() if split == "val" else runner.test()
 
 

@@ -43,11 +43,10 @@ class CheckpointCheckHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Log the precision; for a plain Runner, do what can be done of the config's own, and say what is not."""
-        from ..staged_runner import StagedRunner, StageRunner  # which imports this module
-
         named = class_of(dict(type=runner.cfg.get("runner_type")), RUNNERS)
-        if named is StagedRunner and not isinstance(runner, StageRunner):
-            runner.load_checkpoint = partial(StageRunner.load_checkpoint, runner)  # safe, and of any known source
+        stage_runner = getattr(named, "stage_runner", None)  # of a StagedRunner
+        if stage_runner and not isinstance(runner, stage_runner):
+            runner.load_checkpoint = partial(stage_runner.load_checkpoint, runner)  # safe, and of any known source
             if _trains(runner):
                 runner.logger.warning(
                     f"this is a plain {type(runner).__name__}, not the config's runner_type: earlier stages are not"
