@@ -66,7 +66,7 @@ def test_hooks_that_are_always_there(trained):
 
 def with_a_trap(checkpoint: Path, copy: Path) -> Path:
     """Copy a checkpoint, with a text for its config that makes a directory if it is run; returns the directory."""
-    content = torch.load(checkpoint, weights_only=False)
+    content = read_checkpoint(checkpoint)
     trapped = copy.with_name("trapped")
     content["meta"].update(dict.fromkeys(("cfg", "config"), f"import os\nos.mkdir({str(trapped)!r})\n"))
     copy.parent.mkdir(exist_ok=True)

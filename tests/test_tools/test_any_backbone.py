@@ -22,7 +22,7 @@ def narrow(folder, voc, name, **model):
 
 def test_train_and_test(tmp_path, voc):
     backbone = dict(depth=18, base_channels=4, stem_channels=4, init_cfg=None)
-    config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=backbone, decode_head=dict(in_channels=[8, 16, 32]))
+    config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=backbone)
     outcome = run_tool("train.py", config, "--amp", cwd=tmp_path).check()
     assert "train 2 iterations" in outcome.stdout and "decode.loss_ce" in outcome.stdout + outcome.stderr
     assert "starts without the coarser net's weights" not in outcome.stdout + outcome.stderr
@@ -36,8 +36,9 @@ def test_train_and_test(tmp_path, voc):
 
 
 def test_misfit_is_one_line(tmp_path, voc):
-    config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=dict(depth=18, init_cfg=None))
+    head = dict(in_channels=[512, 1024, 2048])
+    config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=dict(depth=18, init_cfg=None), decode_head=head)
     outcome = run_tool("train.py", config, cwd=tmp_path)
     assert outcome.returncode == 1 and len(outcome.errors) == 1
-    assert outcome.errors[0].startswith("error: the model of narrow.py cannot be built: decode_head was told of 512 ch")
-    assert "set model.decode_head.in_channels=[128, 256, 512]" in outcome.errors[0]
+    assert outcome.errors[0].startswith("error: the model of narrow.py cannot be built: in_channels=[512, 1024, 2048]")
+    assert "the trunk gives 0: 128 channels at stride 8, 1: 256 channels at stride 16, 2: 512" in outcome.errors[0]

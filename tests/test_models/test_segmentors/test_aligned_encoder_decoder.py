@@ -262,7 +262,7 @@ def test_neck_on_a_backbone_of_the_toolbox():
     "name, size, message",
     [
         ("unet", (45, 64), r"UNet does not take images of \(45, 64\) pixels: set model.size_divisor=16"),
-        ("convnext", (20, 64), r"ConvNeXt does not take images of \(20, 64\) pixels: set model.size_divisor=32"),
+        ("convnext", (20, 64), r"ConvNeXt drops pixels of images of \(20, 64\) that do not fill a cell: set model.size_divisor=32"),
         (
             "convnext",
             (45, 64),
