@@ -13,12 +13,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..checks.data import build_dataset
+from ..checks.weights import model_preprocessing, model_to_check
 from ..evaluation.confusion import IGNORE_INDEX
 from ..utils.config import leaf_datasets
 from ..visualization.palette import WHITE, blend, paint
@@ -71,8 +71,8 @@ def build_loader(cfg: Config, split: str, num_workers: int = 0) -> DataLoader:
 
 def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[NetworkInput]:
     """The images of a dataloader in its batches, behind the model's preprocessor, which pads them in training."""
-    settings = cfg.model.data_preprocessor
-    preprocessor = MODELS.build(settings)
+    model = model_to_check(cfg)
+    preprocessor, settings = model.data_preprocessor, model_preprocessing(model)
     for batch in loader:
         data = preprocessor(batch, training=training)
         for inputs, data_sample in zip(data["inputs"], data["data_samples"]):
@@ -86,10 +86,9 @@ def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[
 
 def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
     """The colours that were normalised to a network's input (C, H, W)."""
-    for key, combine in (("std", torch.mul), ("mean", torch.add)):
-        if settings.get(key) is not None:
-            inputs = combine(inputs, torch.tensor(settings[key]).view(-1, 1, 1))
-    if not (settings.get("bgr_to_rgb") or settings.get("rgb_to_bgr")):
+    std, mean = (torch.tensor(settings[key]).view(-1, 1, 1) for key in ("std", "mean"))
+    inputs = inputs * std + mean
+    if not settings["bgr_to_rgb"]:
         inputs = inputs.flip(0)
     return inputs.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 

@@ -222,3 +222,12 @@ def test_tool(voc, tmp_path):
     assert known.sum() > 500 and np.abs(painted[known] - expected).max() <= 1
     refused = run_tool("browse_dataset.py", config, "--data-root", "nowhere", cwd=tmp_path)
     assert refused.returncode == 1 and "nowhere/JPEGImages, which does not exist" in refused.errors[0]
+
+
+def test_model_that_leaves_its_preparation_to_the_segmentor(voc, tmp_path):
+    """The pictures are those of the files all the same."""
+    cfg = config(voc)
+    expected = [np.array(Image.open(file)) for file in browse(cfg, "val", tmp_path / "given", 1)]
+    cfg.model.pop("data_preprocessor")
+    found = [np.array(Image.open(file)) for file in browse(cfg, "val", tmp_path / "default", 1)]
+    assert len(found) == 1 and np.array_equal(found[0], expected[0])

@@ -3,6 +3,9 @@ from mmengine.config import Config
 
 from fcn_plugin import config_dir
 from fcn_plugin.checks.model import check_model
+from fcn_plugin.checks.weights import check_expectations, expectations_of, model_to_check
+from fcn_plugin.weights.checkpoint import WeightsError
+from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION
 
 
 def fcn8s(**options):
@@ -74,3 +77,14 @@ def test_model_that_cannot_be_built(options, message):
     cfg.merge_from_dict(options)
     with pytest.raises(ValueError, match=message):
         check_model(cfg)
+
+
+def test_expectations_of_a_model_that_leaves_its_preparation_to_the_segmentor():
+    """They are those of the built model, also of one without values."""
+    head = dict(type="FCN8sHead", num_classes=3)
+    backbone = dict(type="ResNetV1c", depth=18, out_indices=(1, 2, 3))
+    model = model_to_check(Config(dict(model=dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=head))))
+    assert next(model.backbone.parameters()).is_meta
+    assert expectations_of(model) == dict(preprocessing=TORCHVISION, skip_scales=[1.0, 1.0])
+    with pytest.raises(WeightsError, match="expects BGR images"):
+        check_expectations(dict(preprocessing=CAFFE), model, "weights")

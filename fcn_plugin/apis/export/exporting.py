@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from ...checks.weights import model_preprocessing
 from ...utils.files import atomic_write
 from ...weights.download import local_file
 from ...weights.importing import file_checksums
@@ -92,7 +93,7 @@ def export_network(
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {out.parent} to write {out.name} to")
     model, meta = load_segmentor(cfg, weights)
-    preprocessor = None if prepared_input else cfg.model.get("data_preprocessor") or {}
+    preprocessor = None if prepared_input else model_preprocessing(model)
     network = ExportableNetwork(prepare(model), preprocessor).eval()
     smallest = check_shape(network, file, shape, fixed_size)
     metadata = network_metadata(cfg, network, meta, file_checksums(local_file(weights))["sha256"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ...checks.weights import model_preprocessing
 from ...version import __version__
 from ...weights.preprocessing import preprocessing_of
 from ..class_meta import known_class_meta
@@ -22,7 +23,7 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
         to apply; ``classes`` and ``palette``, as far as they are known; ``config``, ``weights_sha256`` and
         ``fcn_plugin_version``. Lists are in JSON.
     """
-    preparation = preprocessing_of({} if network.prepares else cfg.model.get("data_preprocessor") or {})
+    preparation = preprocessing_of({} if network.prepares else model_preprocessing(network.model))
     order = "RGB" if preparation["bgr_to_rgb"] else "BGR"
     input_range = "0..255" if network.prepares else "0..255, then (image - mean) / std"
     classes = known_class_meta(network.model.decode_head.num_classes, cfg, weights_meta)

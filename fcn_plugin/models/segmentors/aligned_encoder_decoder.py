@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import torch
 from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
@@ -14,18 +15,11 @@ from torch.nn import functional
 from ...geometry import CoordMap, FeatureMap, trunk_maps
 from ...geometry.trunk import takes_size
 from ...structures import ImageFeatures
+from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
 
-#: Input of most ImageNet weights: RGB, 0..255, minus the mean, by the standard deviation.
-DATA_PREPROCESSOR = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    size_divisor=1,  # a batch is padded to its largest image
-    pad_val=0,
-    seg_pad_val=255,
-)
+#: For the input of most ImageNet weights; a batch is padded to its largest image.
+DATA_PREPROCESSOR = dict(type="SegDataPreProcessor", **TORCHVISION, size_divisor=1, pad_val=0, seg_pad_val=255)
 
 
 @MODELS.register_module()
@@ -71,12 +65,15 @@ class AlignedEncoderDecoder(EncoderDecoder):
         if not isinstance(size_divisor, int) or size_divisor < 1:
             raise ValueError(f"size_divisor must be an integer of 1 or more, got {size_divisor!r}")
         self.size_divisor = size_divisor
+        if not isinstance(data_preprocessor, nn.Module):
+            with torch.device("cpu"):  # with values also in a model without, as its checks need them
+                data_preprocessor = MODELS.build(data_preprocessor or DATA_PREPROCESSOR)
         super().__init__(
             backbone,
             decode_head,
             neck,
             auxiliary_head,
-            data_preprocessor=dict(DATA_PREPROCESSOR) if data_preprocessor is None else data_preprocessor,
+            data_preprocessor=data_preprocessor,
             test_cfg=ConfigDict({"mode": "whole", **(test_cfg or {})}),
             **kwargs,
         )
