@@ -36,33 +36,24 @@ def flops(net, images, reuse):
     return counter.get_total_flops()
 
 
-@pytest.mark.parametrize("padding", [100, 40, 7, 2])
-@pytest.mark.parametrize("size", [(1, 1), (37, 60), (64, 131), (150, 47)], ids=str)
-def test_maps_and_gradients_are_those_of_the_whole_computation(size, padding):
-    net, images = network(padding), torch.randn(2, 3, *size, dtype=torch.float64)
-    found, expected = results(net, images, True), results(net, images, False)
-    assert len(found) == 5 + 1 + 26
-    for one, other in zip(found, expected):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
-
-
 @pytest.mark.parametrize(
-    "depth, norm_cfg", [(11, None), (19, None), (13, dict(type="BN")), (16, dict(type="GN", num_groups=1))]
+    "padding, size, settings",
+    [
+        *((padding, size, dict()) for padding in (100, 7, 2) for size in ((1, 1), (37, 60), (150, 47))),
+        (60, (50, 80), dict(depth=11)),
+        (60, (50, 80), dict(depth=13, norm_cfg=dict(type="BN"), norm_eval=True)),  # of known statistics
+        (60, (50, 80), dict(depth=16, norm_cfg=dict(type="GN", num_groups=1))),  # which are computed from all cells
+        # the fourth stage of VGG19 would need cells -2 to 31 of 32; a blank map of 14 would not fit into one of 12
+        (86, (85, 85), dict(depth=19)),
+        (12, (2, 2), dict(depth=19)),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("training", [True, False])
-def test_other_networks(depth, norm_cfg, training):
-    """Norms that know their statistics, or compute them from all cells."""
-    net = network(60, depth=depth, norm_cfg=norm_cfg, norm_eval=True).train(training)
-    images = torch.randn(1, 3, 50, 80, dtype=torch.float64)
-    for one, other in zip(results(net, images, True), results(net, images, False)):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("side, padding", [(85, 86), (2, 12)])
-def test_windows_at_the_border_of_the_map(side, padding):
-    """The fourth stage of VGG19 would need cells -2 to 31 of 32; a blank map of 14 would not fit into one of 12."""
-    net, images = network(padding, depth=19), torch.randn(1, 3, side, side, dtype=torch.float64)
-    for one, other in zip(results(net, images, True), results(net, images, False)):
+def test_maps_and_gradients_are_those_of_the_whole_computation(padding, size, settings):
+    net, images = network(padding, **settings).train(), torch.randn(2, 3, *size, dtype=torch.float64)
+    found, expected = results(net, images, True), results(net, images, False)
+    assert len(found) == 5 + 1 + len(list(net.parameters()))
+    for one, other in zip(found, expected):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
@@ -127,8 +118,3 @@ def test_traced_networks_take_other_sizes():
         images = torch.randn(1, 3, 90, 50, dtype=torch.float64)
         for one, other in zip(traced(images), net(images)):
             torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
-
-
-def test_maps_stay_channels_last():
-    net = FCNVGG(width=0.04, out_indices=range(5)).train()
-    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in net(torch.randn(2, 3, 40, 40)))
