@@ -52,16 +52,11 @@ def sample(height, width, num_classes=3):
     return SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
 
 
-# every length from 1 to 300, as height or width of one picture; the primes make the pairs odd and unlike
-SWEEP = [(size, 1 + size * 61 % 300) for size in range(1, 301)]
-
-
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("padding", [1, 100])
-def test_logits_have_the_size_of_the_image(head, padding, monkeypatch):
-    """In all three modes; the toolbox would resize logits of another size, so its resizing is forbidden here."""
-    assert {s for size in SWEEP for s in size} == set(range(1, 301))
-    model = randomise(build(head, padding)).eval()
+def test_logits_have_the_size_of_the_image_in_all_modes(head, padding, monkeypatch):
+    """The toolbox would resize logits of another size, so its resizing is forbidden here."""
+    model = randomise(build(head, padding))
 
     def no_resize(input, size, **kwargs):
         assert tuple(input.shape[2:]) == tuple(size)
@@ -70,13 +65,12 @@ def test_logits_have_the_size_of_the_image(head, padding, monkeypatch):
     monkeypatch.setattr("mmseg.models.decode_heads.decode_head.resize", no_resize)
     monkeypatch.setattr("mmseg.models.segmentors.base.resize", no_resize)
     with torch.no_grad():
-        for number, (height, width) in enumerate(SWEEP):
+        for number in range(1, 65):  # two periods of the stride, and larger ones
+            height, width = number if number % 16 else 4 * number, 1 + number * 37 % 64
             image = torch.randn(1, 3, height, width)
-            features = model.extract_feat(image)
-            logits = model.decode_head(features)
+            logits = model(image, mode="tensor")
             assert logits.shape == (1, 3, height, width)
-            if number % 25 == 0:
-                assert torch.equal(model(image, mode="tensor"), logits)
+            if number % 8 == 1:
                 predicted = model(image, [sample(height, width)], mode="predict")[0]
                 assert torch.equal(predicted.seg_logits.data, logits[0])
                 loss = model(image, [sample(height, width)], mode="loss")
@@ -190,22 +184,10 @@ def test_slide_mode_averages_the_windows():
     torch.testing.assert_close(logits[:, :30, 40:48], (corner[:, :30, 40:] + right[:, :30, :8]) / 2)
 
 
-def test_classes_and_ignored_pixels_in_the_loss():
-    model = randomise(build("FCN8sHead", num_classes=11))
-    one = sample(30, 40, 11)
-    one.gt_sem_seg.data[:, :, 20:] = 255
-    image = torch.randn(1, 3, 30, 40)
-    loss = model(image, [one], mode="loss")["decode.loss_ce"]
-    logits = model(image, mode="tensor")[:, :, :, :20]
-    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, one.gt_sem_seg.data[:, :, :20]))
-
-
 @pytest.mark.parametrize(
     "head",
     [
-        dict(type="FCNHead"),
         dict(type="PSPHead", pool_scales=(1, 2)),
-        dict(type="ASPPHead", dilations=(1, 2)),
         dict(type="DepthwiseSeparableASPPHead", dilations=(1, 2), c1_in_channels=6, c1_channels=2),
         dict(type="UPerHead", in_channels=[6, 13, 26, 26], in_index=[0, 1, 2, 3], pool_scales=(1, 2)),
     ],

@@ -1,12 +1,12 @@
-from fractions import Fraction
-
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from testing.narrow_trunks import BACKBONES, build_linear, ramp
+from testing.narrow_trunks import BACKBONES, without_interpolated_paths
 
 from fcn_plugin.geometry import CoordMap, UnknownGeometryError, trunk_maps
+from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.models.backbones import FCNVGG
 
 #: Options of known backbones that may move their maps.
@@ -51,27 +51,15 @@ def positions(backbone, neck=None):
 
 
 @pytest.mark.parametrize("name", CASES)
-@torch.no_grad()
-def test_cells_see_the_pixels_that_they_are_derived_to_lie_on(name):
-    """A linear copy of the backbone averages the pixels' own coordinates in each cell, along both axes."""
-    cfg = CASES[name]
-    derived = positions(cfg)
-    backbone = build_linear(cfg)
-    height, length = (32, 384) if name.startswith("vgg") else (64, 2048)
-    for turned in (False, True):
-        coordinates = ramp(height, length)
-        image = coordinates.transpose(2, 3) if turned else coordinates
-        sums, weights = backbone(image), backbone(torch.ones_like(image))
-        sums, weights = ([m] if isinstance(m, torch.Tensor) else m for m in (sums, weights))
-        assert len(sums) == len(derived) > 0
-        for total, weight, coord_map in zip(sums, weights, derived):
-            centres = (total / weight).mean(1)[0]
-            centres = centres.T if turned else centres
-            middle = int((length / 2 - coord_map.offset) / coord_map.stride)
-            cells = [middle - 2, middle, middle + 1]  # far from the ends of the image, which some paddings fill
-            expected = torch.tensor([float(coord_map.pixel(cell)) for cell in cells], dtype=torch.float64)
-            found = centres[centres.shape[0] // 2, cells]
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+def test_cells_lie_where_they_are_measured(name):
+    """Derived from the layers' settings, and measured of what the network computes."""
+    backbone = MODELS.build(CASES[name])
+    derived = trunk_maps(backbone)
+    measured = measure_alignment(LinearTrunk(without_interpolated_paths(backbone)))
+    assert len(derived) > 0
+    assert [(m.channels, m.coord_map) for m in measured] == [(one.channels, one.coord_map) for one in derived]
+    if "resn" in name or name.startswith(("vgg", "fcnvgg", "mobilenet", "swin")):  # others add paths of larger fields
+        assert [m.field for m in measured] == [(one.coord_map.size,) * 2 for one in derived]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -104,19 +92,6 @@ def test_resnet50_by_hand():
     assert [one.channels for one in maps] == [256, 512, 1024, 2048]
     assert [one.coord_map.size for one in maps] == [35, 99, 291, 483]  # receptive fields, as published
     assert [one.coord_map.end for one in maps] == [-3, -7, -15, -31] and all(one.coord_map.ends_inside for one in maps)
-
-
-def test_mobilenet_v2_by_hand():
-    expected = tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
-    assert positions(dict(type="MobileNetV2")) == expected
-    assert positions(dict(type="MobileNetV2", out_indices=(3, 4))) == (CoordMap(16, 0), CoordMap(16, 0))
-
-
-def test_swin_by_hand():
-    """A patch of s pixels is centred on their middle, (s - 1) / 2; it is padded until it is full."""
-    found = positions(dict(type="SwinTransformer"))
-    assert found == tuple(CoordMap(s, Fraction(s - 1, 2)) for s in (4, 8, 16, 32))
-    assert not any(one.ends_inside for one in found)
 
 
 def test_own_backbone_with_own_neck():

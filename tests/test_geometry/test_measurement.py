@@ -5,6 +5,7 @@ import torch
 from mmengine.registry import init_default_scope
 from mmseg.models.utils import PatchEmbed
 from mmseg.registry import MODELS
+from testing.narrow_trunks import BACKBONES
 from torch import nn
 
 from fcn_plugin.geometry import CoordMap, trunk_maps
@@ -53,14 +54,12 @@ def layers(*modules):
     return dict(type=Layers, layers=modules)
 
 
-VGG = dict(type="FCNVGG", width=0.02)
-
-
-@pytest.mark.parametrize("fc6", [dict(), dict(fc6_padding="same"), dict(fc6_kernel=3, fc6_padding=1)])
-@pytest.mark.parametrize("padding", [0, 1, 100])
-def test_vgg16_lies_where_its_geometry_is_derived(padding, fc6):
+@pytest.mark.parametrize(
+    "padding, fc6", [(100, dict()), (0, dict(fc6_padding="same")), (1, dict(fc6_kernel=3, fc6_padding=1))]
+)
+def test_backbone_and_neck_lie_where_their_geometry_is_derived(padding, fc6):
     neck = dict(type="FCConvNeck", in_channels=10, channels=4, **fc6)
-    backbone = dict(VGG, padding=padding, norm_cfg=dict(type="BN") if fc6 else None)
+    backbone = dict(type="FCNVGG", width=0.02, padding=padding, norm_cfg=dict(type="BN") if fc6 else None)
     fc7 = 212 + 32 * (fc6.get("fc6_kernel", 7) - 1)  # pool5 sees 212 pixels
     positions = [(m.coord_map.stride, m.coord_map.offset) for m in trunk_maps(*build(backbone, neck))]
     measured = assert_measures(backbone, positions, [44, 100, fc7], neck)
@@ -68,29 +67,51 @@ def test_vgg16_lies_where_its_geometry_is_derived(padding, fc6):
     assert [m.channels for m in measured] == [5, 10, 4]
 
 
-@pytest.mark.parametrize("padding, offset", [(0, 16.5), (1, 15.5), (100, -83.5)])
-def test_vgg16_without_a_neck(padding, offset):
-    """pool5 by hand: conv1_1 moves by 1 - padding, the poolings by (1 + 2 + 4 + 8 + 16) / 2."""
-    (pool5,) = measure(dict(VGG, padding=padding), indices=[-1])
-    assert pool5.index == 2 and pool5.coord_map == CoordMap(32, offset) and pool5.field == (212, 212)
+def groups(strides, blocks):
+    """Layers of each stage, of which the first ones have the strides."""
+    return [[(3, step)] + [(3, 1)] * (n - 1) for step, n in zip(strides, blocks)]
+
+
+def fields(stem, stages, returned=None):
+    """Receptive fields behind stages, by hand."""
+    return [field(*stem, *sum(stages[: i + 1], [])) for i in returned or range(len(stages))]
 
 
 RESNET = dict(type="ResNet", depth=50, base_channels=1, stem_channels=2)
+RESNET_STEM, DILATED = [(7, 2), (3, 2)], dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
+SWIN = dict(type="SwinTransformer", embed_dims=2, depths=(2, 1, 1, 1), num_heads=(1, 1, 1, 1))
+CONVNEXT = dict(type="mmpretrain.ConvNeXt", arch=dict(depths=[1, 2, 1, 1], channels=[2, 4, 6, 8]),
+                out_indices=(0, 1, 2, 3), gap_before_final_norm=False)  # fmt: skip
+CONVNEXT_FIELDS = fields([], [[(4, 4), (7, 1)], [(2, 2), (7, 1), (7, 1)], [(2, 2), (7, 1)], [(2, 2), (7, 1)]])
+#: A patch of s pixels is centred on their middle; every kernel of the others on the first pixel of its stride.
+PATCHES = [(4, 1.5), (8, 3.5), (16, 7.5), (32, 15.5)]
+FIRST_PIXELS = [(4, 0), (8, 0), (16, 0), (32, 0)]
 
 
-def test_resnet50_by_hand():
-    """Every kernel is centred on the first pixel of its stride; a block sees what its 3x3 convolution sees."""
-    stages = [(7, 2), (3, 2)], [(3, 1)] * 3, [(3, 2)] + [(3, 1)] * 3, [(3, 2)] + [(3, 1)] * 5, [(3, 2)] + [(3, 1)] * 2
-    fields = [field(*sum(stages[: i + 2], [])) for i in range(4)]
-    assert fields == [35, 91, 267, 427]
-    assert_measures(RESNET, [(4, 0), (8, 0), (16, 0), (32, 0)], fields)
-
-
-def test_dilated_resnet50_by_hand():
-    stages = [(7, 2), (3, 2)], [(3, 1)] * 3, [(3, 2)] + [(3, 1)] * 3, [(3, 1, 2)] * 6, [(3, 1, 4)] * 3
-    backbone = dict(RESNET, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
-    fields = [field(*sum(stages[: i + 2], [])) for i in range(4)]
-    assert_measures(backbone, [(4, 0), (8, 0), (8, 0), (8, 0)], fields)
+@pytest.mark.parametrize(
+    "backbone, positions, sizes",
+    [
+        # conv1_1 moves by 1 - padding, the poolings by (1 + 2 + 4 + 8 + 16) / 2
+        (dict(type="FCNVGG", width=0.02, padding=1, out_indices=(4,)), [(32, 15.5)], [212]),
+        (dict(type="FCNVGG", width=0.02, padding=100, out_indices=(4,)), [(32, -83.5)], [212]),
+        (RESNET, FIRST_PIXELS, fields(RESNET_STEM, groups([1, 2, 2, 2], [3, 4, 6, 3]))),
+        (
+            dict(RESNET, **DILATED),
+            [(4, 0), (8, 0), (8, 0), (8, 0)],
+            fields(RESNET_STEM, [*groups([1, 2], [3, 4]), [(3, 1, 2)] * 6, [(3, 1, 4)] * 3]),
+        ),
+        (
+            dict(type="MobileNetV2", widen_factor=0.1),
+            FIRST_PIXELS,
+            fields([(3, 2)], groups([1, 2, 2, 2, 1, 2, 1], [1, 2, 3, 4, 3, 3, 1]), [1, 2, 4, 6]),
+        ),
+        (SWIN, PATCHES, [4, 8, 16, 32]),
+        (CONVNEXT, PATCHES, CONVNEXT_FIELDS),
+        (dict(CONVNEXT, layer_scale_init_value=0.0, use_grn=True), PATCHES, CONVNEXT_FIELDS),
+    ],
+)
+def test_by_hand(backbone, positions, sizes):
+    assert_measures(backbone, positions, sizes)
 
 
 def test_resnet_with_averaged_shortcuts_has_no_one_position():
@@ -98,41 +119,6 @@ def test_resnet_with_averaged_shortcuts_has_no_one_position():
     assert first.coord_map == CoordMap(4, 0) and len(others) == 3
     for m in others:
         assert m.coord_map is None and "adds paths that lie on different pixels" in m.problem
-
-
-def test_mobilenet_v2_by_hand():
-    strides, blocks = [1, 2, 2, 2, 1, 2, 1], [1, 2, 3, 4, 3, 3, 1]
-    groups = [[(3, stride)] + [(3, 1)] * (number - 1) for stride, number in zip(strides, blocks)]
-    fields = [field((3, 2), *sum(groups[: i + 1], [])) for i in (1, 2, 4, 6)]
-    backbone = dict(type="MobileNetV2", widen_factor=0.1)
-    assert_measures(backbone, [(4, 0), (8, 0), (16, 0), (32, 0)], fields)
-
-
-PATCHES = [(4, 1.5), (8, 3.5), (16, 7.5), (32, 15.5)]
-
-
-def test_swin_by_hand():
-    """A cell is a patch of as many pixels as its stride; attention is left out."""
-    swin = dict(type="SwinTransformer", embed_dims=2, depths=(2, 1, 1, 1), num_heads=(1, 1, 1, 1))
-    trunk = LinearTrunk(*build(swin))
-    measured = measure_alignment(trunk)
-    assert [m.coord_map for m in measured] == [CoordMap(*position) for position in PATCHES]
-    assert [m.field for m in measured] == [(4, 4), (8, 8), (16, 16), (32, 32)]
-    assert trunk.left_out == {"attention"} and trunk.num_maps == 4
-
-
-@pytest.mark.parametrize("options", [dict(), dict(layer_scale_init_value=0.0, use_grn=True)])
-def test_convnext_by_hand(options):
-    depths = [1, 2, 1, 1]
-    backbone = dict(
-        type="mmpretrain.ConvNeXt",
-        arch=dict(depths=depths, channels=[2, 4, 6, 8]),
-        out_indices=(0, 1, 2, 3),
-        gap_before_final_norm=False,
-        **options,
-    )
-    stages = [[(4, 4) if i == 0 else (2, 2)] + [(7, 1)] * depth for i, depth in enumerate(depths)]
-    assert_measures(backbone, PATCHES, [field(*sum(stages[: i + 1], [])) for i in range(4)])
 
 
 def test_unet_by_hand():
@@ -144,21 +130,22 @@ def test_unet_by_hand():
     assert [m.rows.longer for m in measured] == [None] * 5  # it takes multiples of 16 alone
 
 
+def test_what_is_left_out():
+    trunk = LinearTrunk(*build(SWIN))
+    measure_alignment(trunk)
+    assert trunk.left_out == {"attention"} and trunk.num_maps == 4
+
+
 def test_hrnet_has_no_one_position():
-    stage = dict(num_modules=1, block="BASIC", num_blocks=(1, 1, 1, 1), num_channels=(2, 4, 6, 8))
-    extra = {f"stage{i}": dict(stage, num_branches=i, num_blocks=(1,) * i, num_channels=(2, 4, 6, 8)[:i])
-             for i in range(1, 5)}  # fmt: skip
-    extra["stage1"]["block"] = "BOTTLENECK"
-    measured = measure(dict(type="HRNet", extra=extra))
+    measured = measure(BACKBONES["hrnet"])
     assert len(measured) == 4
     assert all("different pixels" in m.problem for m in measured)
 
 
 def test_pyramid_of_maps_in_the_middle_of_their_pixels():
     """A FPN interpolates as if cells were in the middle of their pixels: patches are, but sizes must go up evenly."""
-    stem = dict(type="SwinTransformer", embed_dims=2, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1))
     neck = dict(type="FPN", in_channels=[2, 4, 8, 16], out_channels=2, num_outs=4)
-    measured = measure(stem, neck)
+    measured = measure(SWIN, neck)
     assert [m.coord_map for m in measured] == [CoordMap(*position) for position in PATCHES]
     assert measured[0].note.startswith("in an image of 513 rows, it has stride 4.1")
     assert [bool(m.note) for m in measured] == [True, True, True, False]

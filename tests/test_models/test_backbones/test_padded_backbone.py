@@ -155,7 +155,7 @@ def test_sizes_are_those_of_caffe(case):
 @pytest.mark.parametrize("large_padding", [True, False])
 @pytest.mark.parametrize("head", ["FCN32sHead", "FCN8sHead"])
 def test_logits_have_the_size_of_the_image(case, head, large_padding):
-    """All heights and widths of two periods of the stride, also with the least padding that leaves something of each."""
+    """All heights and widths of two periods of the stride, also with the least padding for all of them."""
     padding = 100 if large_padding else min(padding for padding, least in case.least.items() if least == 1)
     model, sizes = case.segmentor(head, padding), [(size, 1 + size * 37 % 64) for size in range(1, 65)]
     assert {height for height, _ in sizes} == {width for _, width in sizes} == set(range(1, 65))
