@@ -77,18 +77,6 @@ def test_logits_have_the_size_of_the_image_in_all_modes(head, padding, monkeypat
                 assert torch.isfinite(loss["decode.loss_ce"])
 
 
-def test_batch_of_different_sizes_is_padded_with_ignored_pixels():
-    model = randomise(build("FCN8sHead"))
-    samples = [sample(20, 31), sample(33, 18)]
-    for one in samples:
-        one.gt_sem_seg.data[:] = 1
-    data = dict(inputs=[torch.ones(3, *s.ori_shape) for s in samples], data_samples=samples)
-    data = model.data_preprocessor(data, training=True)
-    assert data["inputs"].shape == (2, 3, 33, 31)
-    labels = torch.stack([s.gt_sem_seg.data for s in data["data_samples"]])
-    assert int((labels == 1).sum()) == 20 * 31 + 33 * 18 and int((labels == 255).sum()) == 2 * 33 * 31 - 1214
-
-
 def uneven_batch(sizes):
     """Images of several sizes, differently many of their pixels ignored; each alone, and all in one batch."""
     torch.manual_seed(5)
@@ -126,10 +114,9 @@ def test_padded_batch_equals_the_images_alone_with_padding_245(head, reduction):
         assert expected.abs().max() > 0
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_padded_batch_with_padding_100(head):
+def test_padded_batch_with_padding_100():
     """Every labelled pixel weighs the same, exactly; scores near the batch's padding are those of a larger canvas."""
-    model = randomise(build(head)).double()
+    model = randomise(build("FCN8sHead")).double()
     alone, together = uneven_batch([(200, 230), (240, 200)])
     together = model.data_preprocessor(deepcopy(together), training=True)
     with torch.no_grad():
@@ -169,19 +156,6 @@ def test_shifting_the_image_shifts_the_logits(head):
     assert expected.std() > 1e-3
     torch.testing.assert_close(after[:, :, inside, inside], expected, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(before[:, :, inside, inside], after[:, :, inside, inside], atol=1e-3)
-
-
-def test_slide_mode_averages_the_windows():
-    model = randomise(build("FCN8sHead", crop_size=(40, 48), stride=(30, 40)))
-    image = torch.randn(1, 3, 70, 88)
-    model.test_cfg.update(mode="slide")
-    with torch.no_grad():
-        logits = model(image, [sample(70, 88)], mode="predict")[0].seg_logits.data
-        corner = model(image[:, :, :40, :48], mode="tensor")[0]
-        right = model(image[:, :, :40, 40:88], mode="tensor")[0]
-    assert logits.shape == (3, 70, 88)
-    torch.testing.assert_close(logits[:, :30, :40], corner[:, :30, :40])
-    torch.testing.assert_close(logits[:, :30, 40:48], (corner[:, :30, 40:] + right[:, :30, :8]) / 2)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,6 @@ FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=5)
 @pytest.mark.parametrize(
     "settings, strides",
     [
-        (dict(num_outs=4), [4, 8, 16, 32]),
         (dict(num_outs=5), [4, 8, 16, 32, 64]),
         (dict(num_outs=2, start_level=1, end_level=3), [8, 16]),
         (dict(num_outs=6, add_extra_convs="on_input"), [4, 8, 16, 32, 64, 128]),

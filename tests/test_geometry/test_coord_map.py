@@ -13,58 +13,53 @@ def maps_of_vgg(padding=100, **neck):
 
 
 def test_maps_of_the_reference_trunk():
-    pool3, pool4, fc7 = maps_of_vgg()
-    assert (pool3.stride, pool3.offset) == (8, Fraction(-191, 2))
-    assert (pool4.stride, pool4.offset) == (16, Fraction(-183, 2))
-    assert (fc7.stride, fc7.offset) == (32, Fraction(25, 2))
+    """Declared by stride and offset alone, a map is the same as when it is computed with its receptive field."""
+    places = [(8, -95.5), (16, -91.5), (32, 12.5)]
+    declared = [CoordMap(*place) for place in places]
+    for padding, sizes in ((dict(), [44, 100, 404]), (dict(padding=1, fc6_padding="same"), [44, 100, 404])):
+        assert [one.size for one in maps_of_vgg(**padding)] == sizes
+    maps = maps_of_vgg()
+    assert list(maps) == declared and [hash(one) for one in maps] == [hash(one) for one in declared]
+    assert (declared[2].size, declared[2].end) == (1, None)
+    assert maps[2].end == Fraction(-25, 2)  # as far from the image's end as from its start
+
+
+#: conv1 to pool5 of the reference's AlexNet, and its fc6.
+ALEXNET = IMAGE.conv(11, 4, 100).conv(3, 2).conv(5, padding=2).conv(3, 2)
+ALEXNET = ALEXNET.conv(3, padding=1).conv(3, padding=1).conv(3, padding=1).conv(3, 2).conv(6)
 
 
 @pytest.mark.parametrize(
-    "used, skip_crops, image_crop, kernels",
-    [(1, [], 19, [64]), (2, [5], 27, [4, 32]), (3, [5, 9], 31, [4, 4, 16])],
-    ids=["FCN-32s", "FCN-16s", "FCN-8s"],
+    "maps, kernels, crops_upsampled, crops_target",
+    [
+        (lambda: maps_of_vgg()[-1:], [64], [19], [0]),  # as the reference's FCN-32s, FCN-16s and FCN-8s
+        (lambda: maps_of_vgg()[-2:], [4, 32], [0, 27], [5, 0]),
+        (lambda: maps_of_vgg(), [4, 4, 16], [0, 0, 31], [5, 9, 0]),
+        (lambda: maps_of_vgg(padding=1, fc6_padding="same"), [4, 4, 16], [1, 1, 4], [0, 0, 0]),
+        (lambda: maps_of_vgg(padding=81)[-1:], [64], [0], [0]),  # 19 less, the least that reaches the image
+        (lambda: [ALEXNET], [63], [18], [0]),  # FCN-AlexNet
+        (lambda: [CoordMap(8, 0), CoordMap(16, 0), CoordMap(32, 0)], [3, 3, 15], [1, 1, 7], [0, 0, 0]),  # a ResNet
+        (lambda: [CoordMap(8, 0)] * 3, [1, 1, 15], [0, 0, 7], [0, 0, 0]),  # dilated: only the last step computes
+    ],
 )
-def test_crops_equal_the_reference(used, skip_crops, image_crop, kernels):
-    steps = skip_steps(maps_of_vgg()[-used:])
-    assert [step.crop_target for step in steps] == [*skip_crops, 0]
-    assert [step.crop_upsampled for step in steps] == [0] * len(skip_crops) + [image_crop]
+def test_kernels_and_crops(maps, kernels, crops_upsampled, crops_target):
+    steps = skip_steps(maps())
     assert [step.kernel for step in steps] == kernels
+    assert [step.crop_upsampled for step in steps] == crops_upsampled
+    assert [step.crop_target for step in steps] == crops_target
+    assert [step.changes_nothing for step in steps] == [kernel == 1 for kernel in kernels]
     assert steps[-1].result == IMAGE
+
+
+def test_too_little_padding_for_a_valid_fc6():
+    with pytest.raises(ValueError, match=r"does not reach the first 1 pixel\(s\).*at least 1 more"):
+        skip_steps(maps_of_vgg(padding=80)[-1:])
 
 
 def test_conv_and_deconv_are_inverse():
     start = CoordMap(4, Fraction(3, 2))
     assert start.conv(6, stride=2, padding=1).deconv(6, 2, padding=1) == start
     assert IMAGE.conv(3, padding=1, dilation=2) == CoordMap(1, 1)
-
-
-def test_small_padding_crops_the_upsampled_map():
-    steps = skip_steps(maps_of_vgg(padding=1, fc6_padding="same"))
-    assert [(step.crop_upsampled, step.crop_target) for step in steps] == [(1, 0), (1, 0), (4, 0)]
-
-
-@pytest.mark.parametrize("padding, reaches", [(81, True), (80, False)])
-def test_least_padding_of_a_valid_fc6(padding, reaches):
-    # 19 pixels are cropped at padding 100, so 81 is the least that reaches the image
-    if reaches:
-        assert skip_steps(maps_of_vgg(padding)[-1:])[-1].crop_upsampled == 0
-    else:
-        with pytest.raises(ValueError, match=r"does not reach the first 1 pixel\(s\).*at least 1 more"):
-            skip_steps(maps_of_vgg(padding)[-1:])
-
-
-def test_resnet_offsets_take_odd_kernels():
-    steps = skip_steps([CoordMap(8, 0), CoordMap(16, 0), CoordMap(32, 0)])
-    assert [step.kernel for step in steps] == [3, 3, 15]
-    assert [step.crop_upsampled for step in steps] == [1, 1, 7]
-
-
-def test_alexnet_takes_the_reference_kernel_63():
-    # conv1 11/4 pad 100, pool 3/2 (offset 0.. as in voc-fcn-alexnet): stride 32, integer offset
-    fc7 = IMAGE.conv(11, 4, 100).conv(3, 2).conv(5, padding=2).conv(3, 2)
-    fc7 = fc7.conv(3, padding=1).conv(3, padding=1).conv(3, padding=1).conv(3, 2).conv(6)
-    step = upsample_step(fc7, IMAGE)
-    assert (step.kernel, step.crop_upsampled) == (63, 18)
 
 
 @pytest.mark.parametrize(
@@ -89,20 +84,10 @@ def test_wrong_strides():
 
 
 def test_receptive_fields():
-    """VGG16's is the 404 pixels of the paper's table 1, whatever the padding."""
-    assert [m.size for m in maps_of_vgg()] == [44, 100, 404] == [m.size for m in maps_of_vgg(1, fc6_padding="same")]
     assert IMAGE.conv(3).conv(2, 2).conv(3, dilation=2).size == 1 + 2 + 1 + 2 * 4
     # a transposed convolution of kernel 2s sees two cells at most, one of kernel s or less one
     score = IMAGE.conv(5, 4)
     assert [score.deconv(kernel, 4).size for kernel in (1, 4, 5, 7, 8, 9)] == [5, 5, 9, 9, 9, 13]
-
-
-def test_maps_are_equal_without_their_receptive_fields():
-    """Declared by stride and offset alone, a map is the same as when it is computed."""
-    *_, fc7 = maps_of_vgg()
-    declared = CoordMap(32, Fraction(25, 2))
-    assert declared == fc7 and hash(declared) == hash(fc7) and (declared.size, fc7.size) == (1, 404)
-    assert declared.end is None and fc7.end == Fraction(-25, 2)  # as far from the image's end as from its start
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])
@@ -125,12 +110,6 @@ def test_upsample_step_between_maps_of_one_stride(offset, kernel, crop, missing)
     step = upsample_step(CoordMap(1, offset), IMAGE)
     assert (step.factor, step.kernel, step.crop_upsampled, step.crop_target) == (1, kernel, crop, missing)
     assert step.changes_nothing == (kernel == 1)
-
-
-def test_maps_of_one_stride_are_fused_as_they_are():
-    """Those of a dilated ResNet; only the last step computes something."""
-    steps = skip_steps([CoordMap(8, 0)] * 3)
-    assert [(step.factor, step.changes_nothing) for step in steps] == [(1, True), (1, True), (8, False)]
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])

@@ -6,7 +6,7 @@ from testing.narrow_trunks import BACKBONES
 from torch import nn
 
 from fcn_plugin.checks.model import build_without_values
-from fcn_plugin.geometry import CoordMap, FeatureMap, trunk_maps
+from fcn_plugin.geometry import FeatureMap, trunk_maps
 from fcn_plugin.geometry.trunk import dry_run, takes_size
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
@@ -26,14 +26,6 @@ def test_maps_are_those_of_a_real_run(name):
     assert [one.channels for one in maps] == [one.shape[1] for one in features]
     seen = dry_run(backbone)
     assert [(one.channels, one.stride) for one in maps] == [(one.channels, one.stride) for one in seen]
-
-
-def test_padded_trunk_with_a_valid_fc6():
-    maps = trunk_maps(FCNVGG(width=0.05), FCConvNeck(26, 7))
-    places = [CoordMap(8, -95.5), CoordMap(16, -91.5), CoordMap(32, 12.5)]
-    assert maps == tuple(FeatureMap(channels, at) for channels, at in zip((13, 26, 7), places))
-    assert [one.coord_map.size for one in maps] == [44, 100, 404] and maps[2].coord_map.end == -12.5
-    assert [one.stride for one in dry_run(FCNVGG(width=0.05), FCConvNeck(26, 7))] == [8, 16, 32]
 
 
 def test_map_that_does_not_grow_with_the_image():

@@ -24,14 +24,13 @@ def draw(sampler: PatchPixelSampler, logits: torch.Tensor, labels: torch.Tensor,
     return sampler.sample(logits, labels)
 
 
-@pytest.mark.parametrize("cell", [1, 8, 13])
-@pytest.mark.parametrize("keep_prob", [0.5, 0.25])
+@pytest.mark.parametrize("keep_prob, cell", [(0.5, 1), (0.25, 1), (0.5, 8), (0.25, 13)])
 def test_expected_loss_is_that_of_the_whole_image(keep_prob, cell):
     logits, labels = scene(90, 131)  # multiples of neither cell
     assert all(side % cell or cell == 1 for side in labels.shape[2:])
     sampler, label = PatchPixelSampler(keep_prob, cell), labels[:, 0]
     torch.manual_seed(0)
-    weights = [sampler.sample(logits, labels) for _ in range(1500)]
+    weights = [sampler.sample(logits, labels) for _ in range(1000)]
     pixels = PixelCrossEntropyLoss()(logits, label, reduction_override="none")
     sums = torch.stack([(pixels * weight).sum() for weight in weights])
     means = sums / torch.stack([weight[label != IGNORED].sum() for weight in weights])
@@ -68,14 +67,6 @@ def test_pixels_are_drawn_one_by_one():
         assert (first * second).mean().item() == pytest.approx(0.09, abs=0.01)
 
 
-def test_every_pixel_has_the_same_chance():
-    logits, labels = scene(13, 10)
-    sampler = PatchPixelSampler(0.5, cell=4)
-    torch.manual_seed(0)
-    mean = torch.stack([sampler.sample(logits, labels) for _ in range(3000)]).mean(0)
-    torch.testing.assert_close(mean, torch.ones_like(mean), rtol=0, atol=0.1)
-
-
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("cell", [1, 8])
 def test_probability_one_is_the_whole_image(cell, reduction):
@@ -101,16 +92,11 @@ def test_ignored_pixels_stay_ignored(reduction):
 def test_seed_decides():
     """The hook that seeds each iteration makes a resumed training draw the same."""
     logits, labels = scene(30, 45)
-    sampler = PatchPixelSampler(0.5, cell=8)
+    sampler = TASK_UTILS.build(dict(type="PatchPixelSampler", keep_prob=0.5, cell=8, context=None))
     first = draw(sampler, logits, labels)
     assert torch.equal(first, draw(sampler, logits, labels))
     assert not torch.equal(first, draw(sampler, logits, labels, seed=1))
     assert first.dtype == logits.dtype and draw(sampler, logits.double(), labels).dtype == torch.float64
-
-
-def test_by_name():
-    sampler = TASK_UTILS.build(dict(type="PatchPixelSampler", keep_prob=0.5, context=None))
-    assert (sampler.keep_prob, sampler.cell) == (0.5, 1)
 
 
 @pytest.mark.parametrize("keep_prob", [0, -0.5, 1.001, 50, float("nan"), "0.5", None, [0.5]])

@@ -35,6 +35,11 @@ UNUSED = {"unet": "backbone.decoder.0."}
 SIZE_DIVISOR = {"convnext": 32, "unet": 16}
 
 
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope("mmseg")
+
+
 def settings(name, used, **model):
     """The config of a segmentor, which says nothing of geometry."""
     channels, in_index = MAPS[name]
@@ -51,9 +56,7 @@ def settings(name, used, **model):
 
 
 def build(name, used, **model):
-    init_default_scope("mmseg")
-    cfg = settings(name, used, **model)
-    return MODELS.build(cfg)
+    return MODELS.build(settings(name, used, **model))
 
 
 def sample(height, width):
@@ -139,7 +142,6 @@ def test_boundary_lies_on_its_pixel(name, used):
 @pytest.mark.parametrize("wrong", [-1, 0], ids=["coarsest", "finest"])
 def test_boundary_moves_with_a_wrong_offset(name, wrong, monkeypatch):
     """The test above sees an offset of half a stride in one of the maps; it is refused where the backbone is known."""
-    init_default_scope("mmseg")
     used = len(MAPS[name][0])
     maps = list(MODELS.build(settings(name, used)).decode_head.feature_maps)
     error = maps[wrong].stride / 2
@@ -167,7 +169,6 @@ def test_same_weights_as_in_the_toolbox():
 
 
 def test_unknown_backbone_with_declared_geometry():
-    init_default_scope("mmseg")
     mit = dict(type="MixVisionTransformer", embed_dims=4, num_layers=[1, 1, 1, 1], num_heads=[1, 1, 1, 1])
     head = dict(type="FCN8sHead", in_channels=[4, 4, 4], num_classes=3)
     cfg = ConfigDict(type="AlignedEncoderDecoder", backbone=mit, decode_head=head)
@@ -196,19 +197,11 @@ def test_unknown_backbone_with_declared_geometry():
             r"in_channels=\[4, 8, 16\] in the maps \[-3, -2, -1\], but the trunk gives 0: 4 channels at stride 4, 1: 8"
             " channels at stride 8, .*: leave in_channels out, or set in_index to other maps",
         ),
-        ({"decode_head.in_index": [0, 1, 2]}, r"in the maps \[0, 1, 2\], but the trunk gives 0: 4 channels at str"),
-        ({"decode_head.in_index": [1, 2, 4]}, r"in_index=\[1, 2, 4\] reaches beyond the 4 maps"),
-        ({"decode_head.geometry": [dict(stride=s, offset=1) for s in (8, 16, 32)]}, "offset 1.* leave geometry out"),
-        ({"decode_head.border": "mirror"}, "border must be 'zeros' or 'replicate', got 'mirror'"),
         (
             {"size_divisor": 8, "auxiliary_head": dict(type="FCNHead", in_channels=8, channels=4, num_classes=3)},
             "size_divisor=8 pads maps, which FCNHead would stretch .*: pad .* model.data_preprocessor.size_divisor",
         ),
         ({"size_divisor": 0}, "size_divisor must be an integer of 1 or more, got 0"),
-        (
-            {"auxiliary_head": dict(type="FCN32sHead", in_channels=[8], num_classes=3)},
-            r"^auxiliary_head: in_channels=\[8\]",
-        ),
         (
             {"auxiliary_head": [dict(type="FCN32sHead", num_classes=3, border=1)]},
             "^auxiliary_head.0: border must be",
@@ -227,7 +220,6 @@ def test_misfits_are_found_when_the_model_is_built(changes, message):
         for parent in parents:
             part = part[parent]
         part[last] = value
-    init_default_scope("mmseg")
     with pytest.raises(ValueError, match=message):
         MODELS.build(cfg)
 
@@ -241,16 +233,6 @@ def test_auxiliary_heads():
     losses = model(torch.randn(2, 3, 64, 64), [sample(64, 64), sample(64, 64)], mode="loss")
     assert {"decode.loss_ce", "aux_0.loss_ce", "aux_1.loss_ce"} <= losses.keys()
     assert model.auxiliary_head[0].feature_maps == (CoordMap(8, 0), CoordMap(16, 0))
-
-
-def test_neck_on_a_backbone_of_the_toolbox():
-    neck = dict(type="FCConvNeck", in_channels=32, channels=5, fc6_kernel=3, fc6_padding="same")
-    cfg = settings("resnet18-v1c", 3, neck=neck)
-    cfg.decode_head.in_channels = [8, 16, 5]
-    init_default_scope("mmseg")
-    model = MODELS.build(cfg).eval()
-    assert model.decode_head.feature_maps[-1] == CoordMap(32, 0)
-    assert model(torch.randn(1, 3, 50, 41), mode="tensor").shape == (1, 3, 50, 41)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +272,6 @@ def test_padding_of_the_network_is_not_seen_outside():
 
 def test_a_whole_model_in_two_lines():
     """On another backbone: channels, positions, border, preparation of the input and whole images are the defaults."""
-    init_default_scope("mmseg")
     backbone = dict(BACKBONES["resnet18-v1c"], strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
     cfg = dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=dict(type="FCN8sHead", num_classes=3))
     model = MODELS.build(cfg).eval()
@@ -305,20 +286,28 @@ def test_a_whole_model_in_two_lines():
     assert torch.isfinite(losses["decode.loss_ce"])
 
 
-def test_fpn_neck():
-    """Its levels lie where the backbone's maps do."""
-    init_default_scope("mmseg")
-    neck = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=6, num_outs=4)
-    head = dict(type="FCNSkipHead", num_classes=3)
+FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=6, num_outs=4)
+FC_CONV = dict(type="FCConvNeck", in_channels=32, channels=5, fc6_kernel=3, fc6_padding="same")
+
+
+@pytest.mark.parametrize(
+    "neck, head, channels, strides",
+    [
+        (FPN, "FCNSkipHead", [6] * 4, (4, 8, 16, 32)),
+        (FC_CONV, "FCN8sHead", [8, 16, 5], (8, 16, 32)),
+    ],
+)
+def test_necks(neck, head, channels, strides):
+    """Their levels lie where the backbone's maps do."""
+    head = dict(type=head, num_classes=3)
     cfg = dict(type="AlignedEncoderDecoder", backbone=BACKBONES["resnet18-v1c"], neck=neck, decode_head=head)
     model = MODELS.build(cfg).eval()
-    assert model.decode_head.in_channels == [6] * 4
-    assert model.decode_head.feature_maps == tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
+    assert model.decode_head.in_channels == channels
+    assert model.decode_head.feature_maps == tuple(CoordMap(stride, 0) for stride in strides)
     assert model(torch.zeros(1, 3, 45, 67), mode="tensor").shape == (1, 3, 45, 67)
 
 
 def test_network_that_pads_by_the_size_of_the_image():
-    init_default_scope("mmseg")
     backbone = dict(type="TIMMBackbone", model_name="tf_efficientnet_lite0", pretrained=False)
     cfg = dict(type="AlignedEncoderDecoder", backbone=backbone, decode_head=dict(type="FCN8sHead", num_classes=3))
     with pytest.raises(ValueError, match="do not fill their cells: set model.size_divisor=32"):
@@ -332,7 +321,6 @@ def test_slide_mode_and_test_time_augmentation():
     cfg = settings("resnet18-v1c", 3)
     cfg.test_cfg = dict(mode="slide", crop_size=(40, 48), stride=(30, 40))
     cfg.data_preprocessor = dict(type="SegDataPreProcessor", mean=[0.0] * 3, std=[1.0] * 3, size_divisor=1)
-    init_default_scope("mmseg")
     tta = MODELS.build(dict(type="SegTTAModel", module=cfg)).eval()
     image, one = torch.randn(3, 70, 88), sample(70, 88)
     mirrored = sample(70, 88)
@@ -343,7 +331,6 @@ def test_slide_mode_and_test_time_augmentation():
 
 
 def test_heads_of_the_toolbox_work_as_in_encoder_decoder():
-    init_default_scope("mmseg")
     torch.manual_seed(0)
     head = dict(type="PSPHead", in_channels=32, channels=4, pool_scales=(1, 2), num_classes=3)
     cfg = ConfigDict(backbone=BACKBONES["resnet18-v1c"], decode_head=head, test_cfg=dict(mode="whole"))
