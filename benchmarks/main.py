@@ -9,13 +9,10 @@ from pathlib import Path
 import torch
 
 from fcn_plugin.engine.precision import computes_bfloat16
-from fcn_plugin.utils.config import read_config
-from fcn_plugin.utils.files import atomic_write
 
-from .peer import peer_class_of
 from .process import SideProcess
 from .report import sections, table
-from .sides import DTYPES, OurSide, PeerSide, build_network, optimizer_config
+from .sides import DTYPES, OurSide, PeerSide
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +28,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--layers", action="store_true", help="also tell the time of each layer in a training step")
     parser.add_argument("--sweep", action="store_true", help="also measure 1/4 to 4 times the area, in batches to 4")
     parser.add_argument("--threads", type=int, metavar="N", help="of each process; None: PyTorch's default")
-    parser.add_argument("--width", type=float, default=1, metavar="W", help="multiplier of the channels, such as 0.1")
     parser.add_argument("--seed", type=int, default=0, help="of weights, images and labels")
     parser.add_argument("--peer-keeps-memory", action="store_true", help="the peer keeps freed memory, as ours does")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all numbers to this file as well")
@@ -39,8 +35,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuse what cannot be measured before any process is started (ValueError, FileNotFoundError); set the dtypes."""
-    for name in ("shape", "batch", "repeats", "threads", "width"):
+    """Refuse what cannot be measured before any process is started; set the dtypes."""
+    for name in ("shape", "batch", "repeats", "threads"):
         value = getattr(options, name)
         if value is not None and min(value if name == "shape" else [value]) <= 0:
             raise ValueError(f"--{name} must be more than 0, got {value}")
@@ -51,13 +47,6 @@ def check(options: argparse.Namespace) -> None:
     if "bf16" in (options.dtype or ()) and not computes_bfloat16():
         raise ValueError(f"this {options.device} device does not compute in bfloat16: use --dtype fp32")
     options.dtype = options.dtype or list(DTYPES)[: 1 + computes_bfloat16()]
-    if options.peer and options.width != 1:
-        raise ValueError(f"{options.peer} has one width: leave out --width {options.width:g}, or --peer")
-    cfg = read_config(options.config)
-    optimizer_config(cfg, options.dtype[0])
-    network = build_network(cfg, options.width, "meta")
-    if options.peer:
-        peer_class_of(network)
 
 
 def main() -> None:
@@ -73,14 +62,11 @@ def main() -> None:
         if options.peer:
             sides["torchfcn fp32"] = SideProcess("torchfcn fp32", PeerSide, options)
         shape = " x ".join(map(str, [options.batch, *options.shape]))
-        print(
-            f"{options.config}, width {options.width:g}: {shape} pixels, {options.device}, PyTorch {torch.__version__}"
-        )
+        print(f"{options.config}: {shape} pixels, {options.device}, torch {torch.__version__}")
         for title, rows in sections(sides, options):
             found[title] = rows
             print(f"{title}\n{table(rows)}", flush=True)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     if options.json:
-        with atomic_write(options.json) as partial:
-            partial.write_text(json.dumps(found, indent=2, default=str) + "\n")
+        options.json.write_text(json.dumps(found, indent=2, default=str) + "\n")

@@ -8,6 +8,7 @@ import sys
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from .sides import Side
 
 #: What the profiler calls the forward pass of a layer, a node of the backward pass, and the optimizer.
 LAYER, NODE, OPTIMIZER = "layer:", "autograd::engine::evaluate_function: ", "Optimizer."
+REST = ("rest", "")
 COLUMNS = ("layer", "type", "output", "calls", "forward ms", "backward ms", "% of step")
 
 
@@ -31,8 +33,8 @@ def machine(side: Side) -> dict:
     info = Path("/proc/cpuinfo")
     cpu = re.search("model name.*: (.*)", info.read_text()) if info.is_file() else None
     name = torch.cuda.get_device_name() if side.device.type == "cuda" else cpu[1] if cpu else platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"device": name, "cores": cores, "threads": torch.get_num_threads(), "keeps freed memory": side.keeps_memory}
+    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    return {"device": name, "cores": cores, "threads": threads, "keeps freed memory": side.keeps_memory}
 
 
 def exact_logits(side: Side) -> np.ndarray:
@@ -41,14 +43,14 @@ def exact_logits(side: Side) -> np.ndarray:
         return side.computation("forward")().float().cpu().numpy()
 
 
-def milliseconds(side: Side, computation: str) -> float:
-    """Time of a computation, the median of as many as take a moment."""
-    return 1e3 * _time(side.computation(computation)).median
-
-
 def _time(run: Callable[[], object], seconds: float = 0.2) -> Measurement:
     """Run once to warm up, then for so many seconds, but once at least."""
     return Timer("run()", globals=dict(run=run), num_threads=torch.get_num_threads()).blocked_autorange(None, seconds)
+
+
+def milliseconds(side: Side, computation: str) -> float:
+    """Time of a computation, the median of as many as take a moment."""
+    return 1e3 * _time(side.computation(computation)).median
 
 
 def matrix_product_rate(side: Side) -> float:
@@ -91,7 +93,6 @@ class _Memories(TorchDispatchMode):
         super().__init__()
         self.numbers = weakref.WeakKeyDictionary()  # of the memories that are alive
         self.events: list[tuple[int, int]] = []  # numbers of memories, with the bytes that are made or (-) freed
-        self.left_out: set[int] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
@@ -101,60 +102,47 @@ class _Memories(TorchDispatchMode):
             weakref.finalize(storage, self.events.append, (number, -storage.nbytes()))
         return result
 
-    def leave_out(self, tensors: object) -> None:
-        self.left_out.update(self.numbers[storage] for storage in _storages(tensors) if storage in self.numbers)
-
 
 def _storages(values: object) -> set[torch.UntypedStorage]:
     return {value.untyped_storage() for value in tree_leaves(values) if isinstance(value, Tensor)}
 
 
 def working_memory(side: Side) -> int:
-    """Peak bytes of the tensors that a training step makes, but for gradients of parameters and the optimizer's state.
+    """Peak bytes of the tensors that a training step makes, but for gradients of parameters."""
+    memories, step, gradients = _Memories(), side.computation("step"), set()
 
-    A gradient in another number format, from which that of the parameter is converted, counts.
-    """
-    memories, step = _Memories(), side.computation("step")
-    trained = [one for one in side.model.parameters() if one.requires_grad]
-    hooks = [one.register_post_accumulate_grad_hook(lambda one: memories.leave_out(one.grad)) for one in trained]
-    # gradients that were not accumulated by autograd, and state that was made anew
-    rest = lambda *_: memories.leave_out([[one.grad for one in trained], list(side.optimizer.state.values())])  # noqa: E731
-    hooks.append(side.optimizer.register_step_post_hook(rest))
+    def note_gradients(optimizer, *_) -> None:
+        tensors = [one.grad for group in optimizer.param_groups for one in group["params"]]
+        gradients.update(memories.numbers.get(storage) for storage in _storages(tensors))
+
+    hook = side.optimizer.register_step_pre_hook(note_gradients)
     with memories:
         step()
-    for hook in hooks:
-        hook.remove()
-    return max(0, *np.cumsum([size for number, size in memories.events if number not in memories.left_out]).tolist())
+    hook.remove()
+    return max(0, *np.cumsum([size for number, size in memories.events if number not in gradients]).tolist())
 
 
 def layer_times(side: Side, repeats: int) -> list[dict]:
-    """Where the time of a training step goes: of some profiled steps, that of median time, as rows of a table.
-
-    Every operation counts for the innermost module that runs it, and its backward pass for the same module: on the CPU
-    by its own time, on a GPU by that of its kernels. Rows come in the order of the calls, then sums and the rest.
-    """
+    """By the innermost module that runs an operation, where the time of a step goes: the median of profiled steps."""
     found = [_profile(side) for _ in range(repeats + 1)][1:]
     return sorted(found, key=lambda rows: rows[-1]["forward ms"])[(repeats - 1) // 2]
 
 
 def _profile(side: Side) -> list[dict]:
-    calls: dict[str, int] = defaultdict(int)
-    outputs: dict[str, set[str]] = defaultdict(set)
+    shapes: dict[str, list[str]] = defaultdict(list)  # of what each call returned
 
-    def named(name: str, forward: Callable) -> Callable:
-        def call(*args, **kwargs):
-            calls[name] += 1
-            with record_function(LAYER + name):
-                result = forward(*args, **kwargs)
-            if isinstance(result, Tensor):
-                outputs[name].add(" x ".join(map(str, result.shape)))
-            return result
-
-        return call
+    def named(name: str, forward: Callable, *args, **kwargs):
+        found = shapes[name]
+        call = len(found)
+        found.append("")
+        with record_function(LAYER + name):
+            result = forward(*args, **kwargs)
+        found[call] = " x ".join(map(str, result.shape)) if isinstance(result, Tensor) else ""
+        return result
 
     step, cuda = side.computation("step"), side.device.type == "cuda"
     for name, module in side.modules.items():  # not by hooks, for which FCNVGG would compute whole maps
-        module.forward = named(name, module.forward)
+        module.forward = partial(named, name, module.forward)
     with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda, acc_events=True) as profiler:
         start = timer()
         step()
@@ -163,28 +151,24 @@ def _profile(side: Side) -> list[dict]:
         del module.forward
     times = _attribute([event for event in profiler.events() if event.device_type.name == "CPU"], cuda)
     rows = []
-    for name, number in calls.items():
-        output = f"{len(outputs[name])} shapes" if len(outputs[name]) > 1 else "".join(outputs[name])
-        label = name or "(the network itself)", type(side.modules[name]).__name__, output, number
+    for name, found in shapes.items():
+        output = f"{len(set(found))} shapes" if len(set(found)) > 1 else found[0]
+        label = name or "(the network itself)", type(side.modules[name]).__name__, output, len(found)
         rows.append((*label, times["forward", name], times["backward", name]))
     sums = [sum(row[i] for row in rows) for i in (4, 5)]
-    rest = total - sum(ms for (kind, _), ms in times.items() if kind != "rest")
-    ends = dict(gradients=(None, times["gradients", ""]), optimizer=(times["optimizer", ""], None), rest=(rest, None))
-    ends = {"all layers": sums, **ends, "step": (total, None)}
-    rows += [(name, "", "", None, *both) for name, both in ends.items()]
+    rest = total - sum(ms for owner, ms in times.items() if owner != REST)
+    ends = [("all layers", *sums), ("gradients", None, times["gradients", ""])]
+    ends += [("optimizer", times["optimizer", ""], None), ("rest", rest, None), ("step", total, None)]
+    rows += [(name, "", "", None, *both) for name, *both in ends]
     return [dict(zip(COLUMNS, (*row, 100 * sum(filter(None, row[4:])) / total))) for row in rows]
 
 
 def _attribute(events: Iterable, kernels: bool) -> dict[tuple[str, str], float]:
     """Milliseconds by (forward, backward, optimizer, gradients or rest) and the name of a layer."""
-    rest = ("rest", "")
-    owners: dict[int, tuple[str, str]] = {}
-    # The operation that made a node of the backward pass is the last to start with its number before it: the number of
-    # the next node is noted with every operation, those before that make none have it as well.
-    makers: dict[tuple[int, int], tuple[str, str]] = {}
-    times: dict[tuple[str, str], float] = defaultdict(float)
+    owners, times = {}, defaultdict(float)
+    makers = {}  # of the nodes of the backward pass: the last operations to start with a node's number
     for event in sorted(events, key=lambda one: (one.time_range.start, -one.time_range.end)):
-        owner = owners.get(event.cpu_parent.id, rest) if event.cpu_parent else rest
+        owner = owners[event.cpu_parent.id] if event.cpu_parent else REST
         if event.name.startswith(LAYER):
             owner = "forward", event.name.removeprefix(LAYER)
         elif event.name.startswith(OPTIMIZER):
@@ -192,8 +176,8 @@ def _attribute(events: Iterable, kernels: bool) -> dict[tuple[str, str], float]:
         elif event.name == NODE + "torch::autograd::AccumulateGrad":
             owner = "gradients", ""
         elif event.name.startswith(NODE):
-            kind, name = makers.get((event.fwd_thread, event.sequence_nr), rest)
-            owner = ("backward", name) if kind == "forward" else rest
+            kind, name = makers.get((event.fwd_thread, event.sequence_nr), REST)
+            owner = ("backward", name) if kind == "forward" else REST
         elif event.sequence_nr >= 0 and event.scope == 0:
             makers[event.thread, event.sequence_nr] = owner
         owners[event.id] = owner

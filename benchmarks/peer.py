@@ -1,18 +1,13 @@
 """The networks of pytorch-fcn (PyPI ``torchfcn``), and which of them a config is."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from importlib import import_module
 from pathlib import Path
-from textwrap import shorten
 from types import ModuleType
 from unittest import mock
 
 from torch import nn
-
-from fcn_plugin.weights.importing import canonical_weights
 
 #: The peer's classes: the modules that they are in, and the scales of their skips, fine to coarse.
 CLASSES = {
@@ -40,14 +35,4 @@ def peer_class_of(model: nn.Module) -> type[nn.Module]:
     for name, found in peer_classes().items():
         if CLASSES[name][1] == scales:
             return found
-    head = f"{type(model.decode_head).__name__} with skips scaled by {scales}"
-    raise ValueError(f"torchfcn has {', '.join(CLASSES)}, but no {head}: leave out --peer")
-
-
-def load_weights(model: nn.Module, peer: nn.Module) -> None:
-    """Give a model of ours the peer's weights; ValueError if it has others, naming some of them."""
-    try:
-        model.load_state_dict(canonical_weights(peer.state_dict()))
-    except RuntimeError as error:
-        what = shorten(str(error).partition("\n")[2], 120, placeholder=" ...")
-        raise ValueError(f"torchfcn's {type(peer).__name__} is not the config's: {what}: leave out --peer") from error
+    raise ValueError(f"torchfcn has {', '.join(CLASSES)}, but no head with skips scaled by {scales}: leave out --peer")

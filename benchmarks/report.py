@@ -1,7 +1,7 @@
-"""The sections of a benchmark, as tables of what is measured of its sides, one side at a time."""
+"""Tables of all sides, measured one side at a time."""
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from statistics import median
 
 import numpy as np
@@ -11,10 +11,9 @@ from . import measure
 from .process import SideProcess
 from .sides import Side
 
-#: Areas of the sweep's images, in multiples of the given ones, and images in a batch.
-AREAS, BATCHES = (0.25, 0.5, 1.0, 2.0, 4.0), (1, 2, 4)
+AREAS, BATCHES = (0.25, 0.5, 1.0, 2.0, 4.0), (1, 2, 4)  # of the sweep: times the given area, images
 COMPUTATIONS = ("forward", "step")
-Sides = Mapping[str, SideProcess]
+Sides = dict[str, SideProcess]
 
 
 def sections(sides: Sides, options: Namespace) -> Iterator[tuple[str, list[dict]]]:
@@ -34,12 +33,11 @@ def sections(sides: Sides, options: Namespace) -> Iterator[tuple[str, list[dict]
 
 def table(rows: list[dict]) -> str:
     """Rows as text, without the columns of lists, which are for the file of numbers."""
-    names = [name for name, cell in rows[0].items() if not isinstance(cell, list)]
-    found = PrettyTable(names)
-    for name in names:
+    found = PrettyTable([name for name, cell in rows[0].items() if not isinstance(cell, list)])
+    for name in found.field_names:
         found.align[name] = "l" if isinstance(rows[0][name], str) else "r"
-    for row in rows:
-        found.add_row([_text(row[name]) for name in names])
+    found.custom_format = lambda _, cell: _text(cell)
+    found.add_rows([[row[name] for name in found.field_names] for row in rows])
     return found.get_string()
 
 
@@ -55,49 +53,36 @@ def ask(sides: Sides, function: Callable, *args: object) -> dict[str, object]:
 
 
 def machines(sides: Sides, peer: str | None) -> list[dict]:
-    """Where the sides compute, and their largest difference of logits from the peer's or else the first, of the range.
-
-    Raises:
-        ValueError: if the peer is another network.
-    """
-    logits, reference = ask(sides, measure.exact_logits), peer or next(iter(sides))
+    """Where the sides compute, and how far their logits are from the peer's; ValueError for another network."""
+    logits, asked, reference = ask(sides, measure.exact_logits), ask(sides, measure.machine), peer or next(iter(sides))
     expected = logits[reference]
     found = {name: float(np.abs(one - expected).max() / np.ptp(expected)) for name, one in logits.items()}
-    worst = max(found.values())
-    if peer and not worst < 0.05:
-        raise ValueError(f"{peer} is not the config's network: logits differ by {worst:.2g}: leave out --peer")
-    asked = ask(sides, measure.machine)
+    if peer and not max(found.values()) < 0.05:
+        raise ValueError(f"{peer} is not the config's network: logits differ by {max(found.values()):.2g}")
     return [{"side": name, **asked[name], f"logits, from {reference}": found[name]} for name in sides]
 
 
 def times(sides: Sides, peer: str | None, repeats: int) -> list[dict]:
     """Time of the forward pass and of a training step, in rounds in which the sides take turns."""
+    found = {name: [ask(sides, measure.milliseconds, name) for _ in range(repeats)] for name in COMPUTATIONS}
     rows = []
-    for computation in COMPUTATIONS:
-        rounds = [ask(sides, measure.milliseconds, computation) for _ in range(repeats)]
-        for side in sides:
+    for side in sides:
+        for name, rounds in found.items():
             ms = [one[side] for one in rounds]
-            row = {
-                "side": side,
-                "computation": computation,
-                "ms": median(ms),
-                "min": min(ms),
-                "max": max(ms),
-                "all ms": ms,
-            }
+            row = {"side": side, "computation": name, "ms": median(ms), "min": min(ms), "max": max(ms), "all ms": ms}
             if peer:
                 ratios = [one[side] / one[peer] for one in rounds]
                 row |= {"of the peer's": median(ratios), "min ratio": min(ratios), "max ratio": max(ratios)}
             rows.append(row)
-    return sorted(rows, key=lambda row: list(sides).index(row["side"]))
+    return rows
 
 
 def memory(sides: Sides, peer: str | None) -> list[dict]:
     """Memory of a training step."""
-    found = ask(sides, measure.memory)
-    for one in found.values() if peer else ():
-        one["working, of the peer's"] = one["working MiB"] / found[peer]["working MiB"]
-    return [{"side": side, **one} for side, one in found.items()]
+    rows = [{"side": side, **found} for side, found in ask(sides, measure.memory).items()]
+    for row in rows if peer else ():
+        row["working, of the peer's"] = row["working MiB"] / rows[-1]["working MiB"]
+    return rows
 
 
 def compute(sides: Sides, measured: list[dict]) -> list[dict]:
@@ -111,25 +96,18 @@ def compute(sides: Sides, measured: list[dict]) -> list[dict]:
 
 
 def sweep(sides: Sides, shape: tuple[int, int], repeats: int) -> list[dict]:
-    """Times per image over its area and the batch, and the line through them (MP: a million pixels)."""
-    shapes = {tuple(max(1, round(length * area**0.5)) for length in shape): None for area in AREAS}
-    areas = [height * width / 1e6 for height, width in shapes]
-    rows = []
-    for side, process in sides.items():
-        for batch in BATCHES:
-            found = [dict(side=side, computation=computation, batch=batch) for computation in COMPUTATIONS]
-            for height, width in shapes:
-                process.call(Side.set_inputs, batch, (height, width))
-                for row in found:
-                    ms = [process.call(measure.milliseconds, row["computation"]) for _ in range(repeats)]
-                    row[f"{height} x {width}"] = median(ms) / batch
-            rows += [row | line(areas, [row[f"{height} x {width}"] for height, width in shapes]) for row in found]
+    """Times per image over its area and the batch, and the line through them by least squares (MP: 1e6 pixels)."""
+    shapes = list(dict.fromkeys(tuple(max(1, round(length * area**0.5)) for length in shape) for area in AREAS))
+    areas, rows = np.prod(shapes, axis=1) / 1e6, []
+    for side, batch in ((side, batch) for side in sides.values() for batch in BATCHES):
+        found = []
+        for one in shapes:
+            side.call(Side.set_inputs, batch, one)
+            found.append([median(side.call(measure.milliseconds, c) for _ in range(repeats)) for c in COMPUTATIONS])
+        for computation, ms in zip(COMPUTATIONS, np.array(found).T / batch):
+            b, a = np.polyfit(areas, ms, 1)
+            row = {"side": side.name, "computation": computation, "batch": batch}
+            row |= {f"{height} x {width}": float(one) for (height, width), one in zip(shapes, ms)}
+            row |= {"a ms": float(a), "b ms/MP": float(b), "R^2": float(np.corrcoef(areas, ms)[0, 1] ** 2)}
+            rows.append(row | {"deviation %": 100 * float(np.abs((a + b * areas) / ms - 1).max())})
     return rows
-
-
-def line(areas: list[float], ms: list[float]) -> dict[str, float]:
-    """The straight line through measured times, by least squares, and its largest deviation from one of them."""
-    b, a = np.polyfit(areas, ms, 1).tolist()
-    deviations = np.abs((a + b * np.array(areas)) / ms - 1)
-    r2 = float(np.corrcoef(areas, ms)[0, 1] ** 2)
-    return {"a ms": a, "b ms/MP": b, "R^2": r2, "deviation %": 100 * float(deviations.max())}

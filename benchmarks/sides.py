@@ -4,9 +4,8 @@ import copy
 from argparse import Namespace
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -16,8 +15,9 @@ from torch import Tensor, nn
 
 from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.utils.config import read_config
+from fcn_plugin.weights.importing import canonical_weights
 
-from .peer import load_weights, peer_class_of
+from .peer import peer_class_of
 
 #: Number formats, and the optimizer's wrapper for each; bfloat16 is computed by autocast.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -26,13 +26,7 @@ IGNORE_INDEX = 255
 
 
 class Side:
-    """What is measured: a ``model`` with ``modules`` by name, an ``optimizer``, a ``preprocessor``, and inputs.
-
-    Args:
-        options (Namespace): of the command line.
-        dtype (str): key of ``DTYPES``.
-        keeps_memory (bool): let the process keep freed memory.
-    """
+    """What is measured: a ``model`` with ``modules`` by name, an ``optimizer``, a ``preprocessor``, and inputs."""
 
     def __init__(self, options: Namespace, dtype: str, keeps_memory: bool) -> None:
         self.options, self.dtype, self.device = options, DTYPES[dtype], torch.device(options.device)
@@ -53,7 +47,7 @@ class Side:
         self.normalised_on_device = self.normalised.to(self.device)
 
     def data(self) -> dict:
-        """The batch as the toolbox's data pipelines give it, made anew, as its models change it."""
+        """The batch as the toolbox's data pipelines give it."""
         samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in self.labels]
         return dict(inputs=list(self.images), data_samples=samples)
 
@@ -74,37 +68,35 @@ class OurSide(Side):
 
     def __init__(self, options: Namespace, dtype: str) -> None:
         super().__init__(options, dtype, keeps_memory=True)  # as a training with this package does
-        self.model = build_network(self.cfg, options.width)
+        self.model = build_network(self.cfg)
         self.num_classes, self.preprocessor = self.model.num_classes, self.model.data_preprocessor
         if options.peer:
-            load_weights(self.model, randomise(peer_class_of(self.model)(n_class=self.num_classes), options.seed))
+            self.model.load_state_dict(canonical_weights(random_peer(self.model, options.seed).state_dict()))
         else:
             randomise(self.model, options.seed)
         self.model.to(self.device)
-        self.optim_wrapper = build_optim_wrapper(self.model, optimizer_config(self.cfg, dtype))
+        self.cfg.optim_wrapper.update(type=WRAPPERS[dtype], accumulative_counts=1)
+        self.optim_wrapper = build_optim_wrapper(self.model, self.cfg.optim_wrapper)
         self.optimizer, self.modules = self.optim_wrapper.optimizer, dict(self.model.named_modules())
         self.set_inputs(options.batch, options.shape)
 
     def step(self) -> None:
-        """Preprocess, and train as the toolbox's loops do."""
+        """Preprocess and train once."""
         self.model.train_step(self.data(), self.optim_wrapper)
 
 
 class PeerSide(Side):
-    """pytorch-fcn's network in float32, trained as by its ``Trainer.train_epoch`` and ``examples/voc/train_fcn32s.py``.
-
-    Its images are normalised before, as in its data set; what its trainer logs is left out.
-    """
+    """pytorch-fcn's network in float32, trained as in its ``examples/voc/train_fcn32s.py``."""
 
     def __init__(self, options: Namespace) -> None:
         super().__init__(options, "fp32", options.peer_keeps_memory)
-        ours = build_network(self.cfg, device="meta")
+        ours = build_network(self.cfg, "meta")
         self.num_classes, self.preprocessor = ours.num_classes, MODELS.build(self.cfg.model.data_preprocessor)
-        self.model = randomise(peer_class_of(ours)(n_class=self.num_classes), options.seed).to(self.device)
+        self.model = random_peer(ours, options.seed).to(self.device)
         convolutions = [module for module in self.model.modules() if isinstance(module, nn.Conv2d)]
-        weights = dict(params=[module.weight for module in convolutions])
         biases = dict(params=[module.bias for module in convolutions], lr=2e-10, weight_decay=0)
-        self.optimizer = torch.optim.SGD([weights, biases], lr=1e-10, momentum=0.99, weight_decay=5e-4)
+        groups = [dict(params=[module.weight for module in convolutions]), biases]
+        self.optimizer = torch.optim.SGD(groups, lr=1e-10, momentum=0.99, weight_decay=5e-4)
         self.loss = nn.CrossEntropyLoss(ignore_index=IGNORE_INDEX, reduction="sum")
         self.modules = dict(self.model.named_modules(), loss=self.loss)
         self.set_inputs(options.batch, options.shape)
@@ -117,40 +109,19 @@ class PeerSide(Side):
         self.optimizer.step()
 
 
-def build_network(cfg: Config, width: float = 1.0, device: str = "cpu") -> nn.Module:
-    """Build a config's network without pretrained weights, with all of its channels times ``width``; or ValueError."""
+def build_network(cfg: Config, device: str = "cpu") -> nn.Module:
+    """Build a config's network without pretrained weights."""
     init_default_scope(cfg.get("default_scope") or "mmseg")
     model = copy.deepcopy(cfg.model)
     for part in filter(None, (model.get("backbone"), model.get("neck"))):
         part.init_cfg = None
-    try:
-        with torch.device(device):
-            return MODELS.build(model if width == 1 else _narrowed(model, width))
-    except (KeyError, TypeError, ValueError) as error:
-        reason = str(error.args[0] if error.args else error).partition("\n")[0]
-        raise ValueError(f"the model of {cfg.filename} cannot be built: {reason}") from error
+    with torch.device(device):
+        return MODELS.build(model)
 
 
-def _narrowed(model: ConfigDict, width: float) -> ConfigDict:
-    neck, head = model.get("neck"), model.decode_head
-    model.backbone.width = width * model.backbone.get("width", 1)
-    channels = [one.channels for one in MODELS.build(model.backbone).feature_maps]
-    if neck:
-        neck.update(in_channels=channels[-1], channels=max(1, round(width * neck.channels)))
-        channels[-1] = neck.channels
-    if head.get("in_channels"):  # else it takes those of its maps
-        head.in_channels = [channels[i] for i in head.get("in_index") or range(-np.size(head.in_channels), 0)]
-    return model
-
-
-def optimizer_config(cfg: Config, dtype: str) -> ConfigDict:
-    """The config's own optimizer, stepping after every batch; ValueError for none, or one of another number format."""
-    wrapper = copy.deepcopy(cfg.get("optim_wrapper"))
-    kind = wrapper.get("type", "OptimWrapper") if wrapper else None
-    if kind not in WRAPPERS.values():
-        raise ValueError(f"{cfg.filename} has optim_wrapper.type={kind!r}: must be {' or '.join(WRAPPERS.values())}")
-    wrapper.update(type=WRAPPERS[dtype], accumulative_counts=1)
-    return wrapper
+def random_peer(ours: nn.Module, seed: int) -> nn.Module:
+    """The peer's network for a model of ours."""
+    return randomise(peer_class_of(ours)(n_class=ours.num_classes), seed)
 
 
 def randomise(model: nn.Module, seed: int) -> nn.Module:

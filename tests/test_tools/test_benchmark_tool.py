@@ -1,7 +1,6 @@
 """tools/benchmark.py."""
 
 import json
-import shutil
 import sys
 
 import pytest
@@ -17,10 +16,10 @@ def config(tmp_path_factory):
 def test_numbers(tmp_path, config):
     file = tmp_path / "numbers.json"
     arguments = ("--shape", 12, 17, "--batch", 2, "--dtype", "fp32", "--device", "cpu", "--repeats", 2, "--threads", 1)
-    tool = (sys.executable, ROOT / "tools/benchmark.py", config, *arguments, "--width", 0.5, "--layers", "--json", file)
+    tool = (sys.executable, ROOT / "tools/benchmark.py", config, *arguments, "--layers", "--json", file)
     outcome = run(*tool, cwd=tmp_path).check()
     found = json.loads(file.read_text())
-    expected = dict(shape=[12, 17], batch=2, device="cpu", threads=1, width=0.5, peer=None, config=str(config))
+    expected = dict(shape=[12, 17], batch=2, device="cpu", threads=1, peer=None, config=str(config))
     assert found["options"].items() >= expected.items()
     forward, step = found["times"]
     assert len(forward["all ms"]) == 2 and 0 < forward["ms"] < step["ms"]
@@ -38,19 +37,9 @@ def test_numbers(tmp_path, config):
         (["--shape", 0, 5], "error: --shape must be more than 0, got [0, 5]"),
         (["--repeats", 0], "error: --repeats must be more than 0, got 0"),
         (["--json", "none/numbers.json"], "error: there is no directory none to write numbers.json to"),
-        (["--peer", "torchfcn", "--width", 0.5], "error: torchfcn has one width: leave out --width 0.5, or --peer"),
     ],
 )
 def test_wrong_inputs(tmp_path, config, arguments, message):
     outcome = run_tool("benchmark.py", config, "--device", "cpu", *arguments, cwd=tmp_path)
     assert (outcome.returncode, outcome.errors) == (1, [message])
     assert "pixels" not in outcome.stdout and not list(tmp_path.iterdir())
-
-
-def test_installed_without_benchmarks(tmp_path):
-    (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools/benchmark.py", tmp_path / "tools")
-    outcome = run(sys.executable, tmp_path / "tools/benchmark.py", "config.py", cwd=tmp_path)
-    assert outcome.returncode == 1 and outcome.errors == [
-        "error: benchmarks/ is not installed with the package: run tools/benchmark.py of the repository"
-    ]
