@@ -65,30 +65,28 @@ def test_table():
 class LinearSide:
     """A side whose time is a line over the area; every other run takes longer."""
 
-    def __init__(self):
-        self.name, self.inputs, self.runs = "a", [], 0
+    name, runs = "a", 0
 
     def call(self, function, *args):
         if function is Side.set_inputs:
-            return self.inputs.append(args)
+            self.batch, (height, width) = args
+            self.ms = 2 + height * width / 1e6
+            return None
         self.runs += 1
-        batch, (height, width) = self.inputs[-1]
-        factor = {"forward": 1, "step": 3}[args[0]]
-        return batch * factor * (2 + height * width / 1e6) + (100 if self.runs % 3 == 2 else 0)
+        return self.batch * self.ms * {"forward": 1, "step": 3}[args[0]] + (100 if self.runs % 3 == 2 else 0)
 
 
 def test_sweep():
-    side = LinearSide()
-    rows = report.sweep({"a": side}, (100, 200), repeats=3)
-    shapes = [(50, 100), (71, 141), (100, 200), (141, 283), (200, 400)]
-    assert side.inputs == [(batch, shape) for batch in (1, 2, 4) for shape in shapes]
+    rows = report.sweep({"a": LinearSide()}, (100, 200), repeats=3)
     assert [(row["computation"], row["batch"]) for row in rows] == [
         (c, b) for b in (1, 2, 4) for c in ("forward", "step")
     ]
+    columns = ["50 x 100", "71 x 141", "100 x 200", "141 x 283", "200 x 400", "a ms", "b ms/MP", "R^2", "deviation %"]
+    assert list(rows[0])[3:] == columns
     for row in rows:
         factor = {"forward": 1, "step": 3}[row["computation"]]
-        assert row["deviation %"] < 1e-6 and row["R^2"] == pytest.approx(1)
         assert (row["50 x 100"], row["a ms"], row["b ms/MP"]) == pytest.approx((2.005 * factor, 2 * factor, factor))
+        assert row["deviation %"] < 1e-6 and row["R^2"] == pytest.approx(1)
 
 
 @pytest.fixture
