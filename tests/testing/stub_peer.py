@@ -55,8 +55,6 @@ def make_stub_peer(folder: Path) -> Path:
     for package in (models, models.parent):
         (package / "__init__.py").write_text(UNUSABLE)
     (models / "fcn32s.py").write_text(FCN32S)
-    (models / "fcn16s.py").write_text("from .fcn32s import FCN32s\n\n\nclass FCN16s(FCN32s):\n    pass\n")
-    (models / "fcn8s.py").write_text(
-        "from .fcn32s import FCN32s\n\n\nclass FCN8s(FCN32s):\n    pass\n\n\nclass FCN8sAtOnce(FCN8s):\n    pass\n"
-    )
+    (models / "fcn16s.py").write_text("from .fcn32s import FCN32s as FCN16s")
+    (models / "fcn8s.py").write_text("from .fcn32s import FCN32s as FCN8s, FCN32s as FCN8sAtOnce")
     return folder
