@@ -15,11 +15,11 @@ from fcn_plugin.geometry import trunk_maps
 HEADS = {"FCN32sHead": 1, "FCN16sHead": 2, "FCN8sHead": 3}
 
 
-def build(head, padding=100, num_classes=3, width=0.02, **kwargs):
+def build(head, padding=100, width=0.02):
     init_default_scope("mmseg")
     backbone = dict(type="FCNVGG", padding=padding, width=width)
     channels = [max(1, round(c * width)) for c in (256, 512)] + [6]
-    neck = dict(type="FCConvNeck", in_channels=channels[1], channels=6, fc6_padding="same" if padding < 81 else 0)
+    neck = dict(type="FCConvNeck", in_channels=channels[1], channels=6)
     # under the toolbox's own segmentor, a head for another trunk than the reference's has to be told
     maps = trunk_maps(MODELS.build(backbone), MODELS.build(neck))[-HEADS[head] :]
     places = [dict(stride=one.coord_map.stride, offset=one.coord_map.offset) for one in maps]
@@ -30,8 +30,8 @@ def build(head, padding=100, num_classes=3, width=0.02, **kwargs):
             data_preprocessor=dict(type="SegDataPreProcessor", mean=[1.0] * 3, std=[1.0] * 3, size_divisor=1),
             backbone=backbone,
             neck=neck,
-            decode_head=dict(type=head, in_channels=channels[-HEADS[head] :], num_classes=num_classes, **geometry),
-            test_cfg=ConfigDict(mode="whole", **kwargs),
+            decode_head=dict(type=head, in_channels=channels[-HEADS[head] :], num_classes=3, **geometry),
+            test_cfg=ConfigDict(mode="whole"),
         )
     )
 
@@ -46,35 +46,10 @@ def randomise(model, seed=0):
     return model.eval()
 
 
-def sample(height, width, num_classes=3):
-    label = torch.randint(0, num_classes, (1, height, width))
+def sample(height, width):
+    label = torch.randint(0, 3, (1, height, width))
     meta = dict(ori_shape=(height, width), img_shape=(height, width), pad_shape=(height, width))
     return SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
-
-
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("padding", [1, 100])
-def test_logits_have_the_size_of_the_image_in_all_modes(head, padding, monkeypatch):
-    """The toolbox would resize logits of another size, so its resizing is forbidden here."""
-    model = randomise(build(head, padding))
-
-    def no_resize(input, size, **kwargs):
-        assert tuple(input.shape[2:]) == tuple(size)
-        return input
-
-    monkeypatch.setattr("mmseg.models.decode_heads.decode_head.resize", no_resize)
-    monkeypatch.setattr("mmseg.models.segmentors.base.resize", no_resize)
-    with torch.no_grad():
-        for number in range(1, 65):  # two periods of the stride, and larger ones
-            height, width = number if number % 16 else 4 * number, 1 + number * 37 % 64
-            image = torch.randn(1, 3, height, width)
-            logits = model(image, mode="tensor")
-            assert logits.shape == (1, 3, height, width)
-            if number % 8 == 1:
-                predicted = model(image, [sample(height, width)], mode="predict")[0]
-                assert torch.equal(predicted.seg_logits.data, logits[0])
-                loss = model(image, [sample(height, width)], mode="loss")
-                assert torch.isfinite(loss["decode.loss_ce"])
 
 
 def uneven_batch(sizes):

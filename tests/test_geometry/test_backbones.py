@@ -95,10 +95,10 @@ def test_resnet50_by_hand():
 
 
 def test_own_backbone_with_own_neck():
-    maps = positions(dict(type=FCNVGG, padding=7), dict(type="FCConvNeck", fc6_kernel=3))
-    plain = positions(dict(type=FCNVGG, padding=7))
-    assert maps == (*plain[:2], plain[2].conv(3))
-    assert positions(dict(type="ResNet", depth=50), dict(type="FCConvNeck", in_channels=2048))[-1] == CoordMap(32, 96)
+    backbone, neck = dict(type=FCNVGG, padding=7, width=0.02), dict(type="FCConvNeck", channels=4, fc6_kernel=3)
+    plain = positions(backbone)
+    assert positions(backbone, dict(neck, in_channels=10)) == (*plain[:2], plain[2].conv(3))
+    assert positions(BACKBONES["resnet18-v1c"], dict(neck, in_channels=32))[-1] == CoordMap(32, 32)
 
 
 FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=5)

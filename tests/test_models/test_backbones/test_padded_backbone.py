@@ -7,7 +7,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
 from fcn_plugin import config_dir
 from fcn_plugin.geometry.linear_trunk import LinearTrunk
@@ -154,14 +156,30 @@ def test_sizes_are_those_of_caffe(case):
 
 @pytest.mark.parametrize("large_padding", [True, False])
 @pytest.mark.parametrize("head", ["FCN32sHead", "FCN8sHead"])
-def test_logits_have_the_size_of_the_image(case, head, large_padding):
-    """All heights and widths of two periods of the stride, also with the least padding for all of them."""
+def test_logits_have_the_size_of_the_image_in_all_modes(case, head, large_padding, monkeypatch):
+    """All heights and widths of two periods of the stride; the toolbox's resizing to other sizes is forbidden."""
     padding = 100 if large_padding else min(padding for padding, least in case.least.items() if least == 1)
     model, sizes = case.segmentor(head, padding), [(size, 1 + size * 37 % 64) for size in range(1, 65)]
     assert {height for height, _ in sizes} == {width for _, width in sizes} == set(range(1, 65))
+
+    def no_resize(input, size, **kwargs):
+        assert tuple(input.shape[2:]) == tuple(size)
+        return input
+
+    monkeypatch.setattr("mmseg.models.decode_heads.decode_head.resize", no_resize)
+    monkeypatch.setattr("mmseg.models.segmentors.base.resize", no_resize)
     with torch.no_grad():
         for height, width in sizes:
-            assert model(torch.randn(1, 3, height, width), mode="tensor").shape == (1, 3, height, width)
+            image = torch.randn(1, 3, height, width)
+            logits = model(image, mode="tensor")
+            assert logits.shape == (1, 3, height, width)
+            if height % 8 == 1:
+                label = PixelData(data=torch.zeros(1, height, width, dtype=torch.long))
+                meta = dict.fromkeys(("ori_shape", "img_shape", "pad_shape"), (height, width))
+                samples = [SegDataSample(gt_sem_seg=label, metainfo=meta)]
+                assert torch.equal(model(image, samples, mode="predict")[0].seg_logits.data, logits[0])
+                expected = torch.nn.functional.cross_entropy(logits, label.data)
+                torch.testing.assert_close(model(image, samples, mode="loss")["decode.loss_ce"], expected)
 
 
 def test_evidence_shows_at_its_pixel_through_all_skips(case):
