@@ -33,7 +33,10 @@ def machine(side: Side) -> dict:
     info = Path("/proc/cpuinfo")
     cpu = re.search("model name.*: (.*)", info.read_text()) if info.is_file() else None
     name = torch.cuda.get_device_name() if side.device.type == "cuda" else cpu[1] if cpu else platform.machine()
-    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    cores, threads = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        torch.get_num_threads(),
+    )
     return {"device": name, "cores": cores, "threads": threads, "keeps freed memory": side.keeps_memory}
 
 

@@ -6,22 +6,23 @@ from collections.abc import Callable
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, OPTIM_WRAPPERS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from fcn_plugin.engine.allocator import keep_freed_memory
-from fcn_plugin.utils.config import read_config
+from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper
+from fcn_plugin.utils.config import class_of, read_config
 from fcn_plugin.weights.importing import canonical_weights
 
 from .peer import peer_class_of
 
 #: Number formats, and the optimizer's wrapper for each; bfloat16 is computed by autocast.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-WRAPPERS = {"fp32": "OptimWrapper", "bf16": "BF16OptimWrapper"}
+WRAPPERS = {"fp32": OptimWrapper, "bf16": BF16OptimWrapper}
 IGNORE_INDEX = 255
 
 
@@ -75,6 +76,9 @@ class OurSide(Side):
         else:
             randomise(self.model, options.seed)
         self.model.to(self.device)
+        wrapper = class_of({"type": OptimWrapper, **self.cfg.optim_wrapper}, OPTIM_WRAPPERS)
+        if wrapper not in (OptimWrapper, BF16OptimWrapper):
+            raise ValueError(f"a step is measured with optim_wrapper.type='OptimWrapper', got {wrapper.__name__}")
         self.cfg.optim_wrapper.update(type=WRAPPERS[dtype], accumulative_counts=1)
         self.optim_wrapper = build_optim_wrapper(self.model, self.cfg.optim_wrapper)
         self.optimizer, self.modules = self.optim_wrapper.optimizer, dict(self.model.named_modules())
@@ -91,7 +95,7 @@ class PeerSide(Side):
     def __init__(self, options: Namespace) -> None:
         super().__init__(options, "fp32", options.peer_keeps_memory)
         ours = build_network(self.cfg, "meta")
-        self.num_classes, self.preprocessor = ours.num_classes, MODELS.build(self.cfg.model.data_preprocessor)
+        self.num_classes, self.preprocessor = ours.num_classes, ours.data_preprocessor
         self.model = random_peer(ours, options.seed).to(self.device)
         convolutions = [module for module in self.model.modules() if isinstance(module, nn.Conv2d)]
         biases = dict(params=[module.bias for module in convolutions], lr=2e-10, weight_decay=0)
