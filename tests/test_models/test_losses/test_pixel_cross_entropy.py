@@ -53,9 +53,9 @@ def test_all_ignored(reduction, class_weight, scores):
 
 
 def test_pixel_weights_and_reduction_override(scores, labels):
-    """A pixel of weight 0 counts as an ignored one, one of weight 2 as two."""
+    """A pixel of weight 0 counts as an ignored one, one of weight 3 as three."""
     weight = torch.ones(2, 6, 7)
-    weight[0, 3], weight[1, 3] = 0, 2
+    weight[0, 3], weight[1, 3] = 0, 3
     pixels = F.cross_entropy(scores, labels, ignore_index=IGNORED, reduction="none")
     total = (pixels * weight).sum()
     loss = PixelCrossEntropyLoss("sum")
