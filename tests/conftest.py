@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 import torchvision_schemas  # noqa: F401  before anything of the toolbox
 from testing.utils import make_voc
 
@@ -16,6 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
     paths = [*map(str, config.getini("pythonpath")), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)  # of this process, which has read the variable before
     os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
 
 
