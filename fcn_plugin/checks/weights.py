@@ -20,7 +20,7 @@ from ..utils.text import summarize
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
 from ..weights.importing import import_weights
-from ..weights.loading import part_weights
+from ..weights.loading import compare_state_dicts, part_weights
 from ..weights.preprocessing import check_preprocessing
 from .model import check_model
 
@@ -199,7 +199,7 @@ def check_state_dict(
         declared = {f"decode_head.{key}" for keys in head.earlier_stage_difference() for key in keys}
 
     def tolerated(key: str) -> bool:
-        return key in declared or key.endswith("num_batches_tracked") or any(re.search(p, key) for p in may_differ)
+        return key in declared or any(re.search(pattern, key) for pattern in may_differ)
 
     score = "decode_head.score_fr.weight"
     if score in own and score in state_dict and not tolerated(score) and len(own[score]) != len(state_dict[score]):
@@ -208,33 +208,23 @@ def check_state_dict(
             " model.decode_head.num_classes to fit, or, to fine-tune on other classes, list 'decode_head' in the"
             " CheckpointCheckHook's may_differ"
         )
-    missing = [key for key in own if key not in state_dict and not tolerated(key)]
-    left_over = [key for key in state_dict if key not in own]
-    unknown = [key for key in left_over if not tolerated(key)]
-    reshaped = [
-        f"{key} {tuple(state_dict[key].shape)} for {tuple(own[key].shape)}"
-        for key in own
-        if key in state_dict
-        and state_dict[key].shape != own[key].shape
-        and not tolerated(key)
-        # fixed and learnable upsampling keep their kernels differently and load each other's
-        and not re.fullmatch(r"decode_head\.upscore\w*\.weight", key)
-    ]
+    given = dict(state_dict)
     for name, module in model.named_modules():
-        weight = state_dict.get(f"{name}.weight")
-        if isinstance(module, BilinearUpsample) and weight is not None and not weight.is_meta:
-            try:
-                module.to_own_layout(weight)
-            except ValueError as error:
-                raise WeightsError(f"{name}: {error}") from error
-    problems = [
-        f"{what}: {summarize(keys)}"
-        for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", reshaped))
-        if keys
-    ]
+        key = f"{name}.weight"
+        if not isinstance(module, BilinearUpsample) or key not in given:
+            continue
+        try:
+            if not given[key].is_meta:
+                module.to_own_layout(given[key])
+        except ValueError as error:
+            raise WeightsError(f"{name}: {error}") from error
+        if all(given[key].shape[axis] == own[key].shape[axis] for axis in (0, 2, 3)):
+            given[key] = own[key]  # fixed and learnable upsampling keep a kernel differently, and load each other's
+    misfits = compare_state_dicts(*({k: v for k, v in weights.items() if not tolerated(k)} for weights in (own, given)))
+    problems = [f"{what}: {summarize(keys)}" for what, keys in misfits.items()]
     if problems:
         raise WeightsError(
             f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config"
             + (" or of its earlier stage" if earlier_stage else "")
         )
-    return left_over
+    return [key for key in state_dict if key not in own]

@@ -147,6 +147,13 @@ class TestCheckpointCheck:
         with pytest.raises(WeightsError, match="decode_head.upscore: .* mixes classes: set learnable_upsampling=True"):
             check_state_dict(segmentor(32), dense)
 
+    def test_upsampling_of_another_kernel(self):
+        """As of a trunk whose maps lie elsewhere: the kernel would be that of another shift."""
+        state_dict = segmentor(32).state_dict()
+        state_dict["decode_head.upscore.weight"] = state_dict["decode_head.upscore.weight"][..., :63, :63]
+        with pytest.raises(WeightsError, match=r"of another shape: decode_head.upscore.weight \(4, 1, 63, 63\) for "):
+            check_state_dict(segmentor(32), state_dict)
+
     def test_other_classes(self):
         state_dict = segmentor(32, num_classes=7).state_dict()
         with pytest.raises(WeightsError, match="the checkpoint has 7 classes, the config 4"):
