@@ -120,11 +120,7 @@ class AxisAlignment:
     @property
     def note(self) -> str:
         """How the position depends on the size of the image; empty if it does not."""
-        if (
-            self.problem
-            or self.longer is None
-            or np.allclose(self.line.centres, self.longer.centres, rtol=0, atol=TOLERANCE)
-        ):
+        if self.problem or self.longer is None or self.line.agrees(self.longer):
             return ""
         return f"in an image of {self.length + 1} {self.name}, it has {self.longer}"
 

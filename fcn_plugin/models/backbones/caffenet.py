@@ -83,7 +83,7 @@ class CaffeNet(PaddedBackbone):
             self.add_layer("pool", nn.MaxPool2d(3, 2, ceil_mode=True))
             self.end_stage(channels)
         self.relu = nn.ReLU(inplace=True)
-        self.norm = ResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+        self.norm = ResponseNorm()
         self.finish()
 
     def run_stage(self, number: int, x: Tensor) -> Tensor:

@@ -81,8 +81,9 @@ class PaddedBackbone(PretrainedPart):
         if isinstance(window, (nn.Conv2d, nn.MaxPool2d)):
             values = (window.kernel_size, window.stride, window.padding)
             settings = [value if isinstance(value, int) else value[0] for value in values]
-            self._windows.append((*settings, getattr(window, "ceil_mode", False)))
-            self._at = self._at.conv(*settings, ceil_mode=getattr(window, "ceil_mode", False))
+            ceil_mode = getattr(window, "ceil_mode", False)
+            self._windows.append((*settings, ceil_mode))
+            self._at = self._at.conv(*settings, ceil_mode=ceil_mode)
 
     def end_stage(self, channels: int) -> None:
         """The map of a stage is complete."""

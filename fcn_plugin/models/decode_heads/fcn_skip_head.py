@@ -81,8 +81,7 @@ class FCNSkipHead(BaseDecodeHead):
         for name in ("input_transform", "dropout_ratio", "channels", "conv_cfg", "norm_cfg", "act_cfg"):
             if name in kwargs:
                 raise TypeError(f"{type(self).__name__} has no {name}: its only layers are scores and upsampling")
-        in_index = self._used(in_channels, geometry, in_index, input_maps)
-        in_channels, coord_maps = self._fitted(in_channels, geometry, in_index, input_maps)
+        in_index, in_channels, coord_maps = self._select(in_channels, geometry, in_index, input_maps)
         skip_scales = [1.0] * (len(in_channels) - 1) if skip_scales is None else list(skip_scales)
         if len(skip_scales) != len(in_channels) - 1:
             raise ValueError(f"{len(in_channels)} maps need one skip scale fewer, got skip_scales={skip_scales}")
@@ -118,79 +117,67 @@ class FCNSkipHead(BaseDecodeHead):
             if not step.changes_nothing:
                 self.add_module(name, BilinearUpsample(self.out_channels, step.kernel, step.factor, learnable))
 
-    def _used(
+    def _select(
         self,
         in_channels: Sequence[int] | int | None,
         geometry: Sequence[dict] | None,
-        in_index: Sequence[int] | None,
+        in_index: Sequence[int] | int | None,
         input_maps: Sequence[FeatureMap],
-    ) -> list[int]:
-        """Which maps the head uses, as indices that there are."""
+    ) -> tuple[list[int], list[int], tuple[CoordMap, ...]]:
+        """Indices, channels and positions of the used maps: the trunk's, with which what is given must agree."""
         if isinstance(geometry, Mapping):
             raise ValueError(
                 f"geometry must list dict(stride=..., offset=...) of each used map, got {dict(geometry)}: leave it out"
                 " and set model.type='AlignedEncoderDecoder', which reads the positions from the backbone and the neck"
             )
-        name, known = type(self).__name__, len(input_maps)
-        told = dict(
-            in_channels=[in_channels] if isinstance(in_channels, int) else in_channels,
-            geometry=geometry,
-            in_index=[in_index] if isinstance(in_index, int) else in_index,
-        )
-        counts = {key: len(value) for key, value in told.items() if value is not None}
-        count = self.num_maps or next(iter(counts.values()), known)
-        if any(number != count for number in counts.values()) or not count:
-            given = ", ".join(f"{key}={list(told[key])}" for key in counts) or "nothing that tells their number"
-            raise ValueError(f"{name} fuses {count or 'one or more'} feature map(s), got {given}")
-        used = list(range(-count, 0) if in_index is None else told["in_index"])
-        if known and any(not -known <= i < known for i in used):
-            raise ValueError(
-                f"in_index={used} reaches beyond the {known} maps of the trunk"
-                f" ({', '.join(f'{i}: {one}' for i, one in enumerate(input_maps))})"
-            )
-        return used
-
-    def _fitted(
-        self,
-        in_channels: Sequence[int] | int | None,
-        geometry: Sequence[dict] | None,
-        in_index: Sequence[int],
-        input_maps: Sequence[FeatureMap],
-    ) -> tuple[list[int], tuple[CoordMap, ...]]:
-        """Channels and positions of the used maps: the trunk's, with which what the config gives must agree."""
-        channels = [in_channels] if isinstance(in_channels, int) else in_channels and list(in_channels)
+        in_channels, in_index = ([one] if isinstance(one, int) else one for one in (in_channels, in_index))
+        given = dict(in_channels=in_channels, geometry=geometry, in_index=in_index)
+        given = {name: list(value) for name, value in given.items() if value is not None}
+        count = self.num_maps or next(map(len, given.values()), len(input_maps))
+        if not count or any(len(value) != count for value in given.values()):
+            listed = ", ".join(f"{name}={value}" for name, value in given.items()) or "nothing that tells their number"
+            raise ValueError(f"{type(self).__name__} fuses {count or 'one or more'} feature map(s), got {listed}")
+        in_index, channels = given.get("in_index", list(range(-count, 0))), given.get("in_channels")
         declared = geometry and tuple(CoordMap(**entry) for entry in geometry)
-        if not input_maps:
-            if channels is None or declared is None:
-                reference = [reference_maps()[i] for i in in_index]
-                channels = channels or [one.channels for one in reference]
-                declared = declared or tuple(one.coord_map for one in reference)
-            return channels, declared
-        used = [input_maps[i] for i in in_index]
-        listed = ", ".join(f"{i}: {one}" for i, one in enumerate(input_maps))
-        if channels is not None and channels != [one.channels for one in used]:
-            raise ValueError(
-                f"in_channels={channels} in the maps {list(in_index)}, but the trunk gives {listed}: leave in_channels"
-                " out, or set in_index to other maps"
-            )
+        if not input_maps and channels and declared:
+            return in_index, channels, declared
+        maps = input_maps or reference_maps()
+        listed = ", ".join(f"{i}: {one}" for i, one in enumerate(maps))
+        if any(not -len(maps) <= i < len(maps) for i in in_index):
+            raise ValueError(f"in_index={in_index} reaches beyond the {len(maps)} maps of the trunk ({listed})")
+        used = [maps[i] for i in in_index]
         coord_maps = tuple(one.coord_map for one in used)
-        if declared is None:
-            if None in coord_maps:
-                raise UnknownGeometryError("where the maps of this backbone lie is not known")
-            return [one.channels for one in used], coord_maps
-        if None not in coord_maps and declared != coord_maps:
+        if not input_maps:
+            return in_index, channels or [one.channels for one in used], declared or coord_maps
+        if channels not in (None, [one.channels for one in used]):
+            raise ValueError(
+                f"in_channels={channels} in the maps {in_index}, but the trunk gives {listed}: leave in_channels out,"
+                " or set in_index to other maps"
+            )
+        if None not in coord_maps and declared not in (None, coord_maps):
             raise ValueError(
                 f"decode_head.geometry says that the feature maps lie at {', '.join(map(str, declared))}, but those of"
                 f" the model lie at {', '.join(map(str, coord_maps))}: leave geometry out"
             )
+        if None in coord_maps:
+            coord_maps = self._declared(declared, used, f"the maps {in_index}, but the trunk gives {listed}")
+        return in_index, [one.channels for one in used], coord_maps
+
+    @staticmethod
+    def _declared(
+        declared: tuple[CoordMap, ...] | None, used: Sequence[FeatureMap], where: str
+    ) -> tuple[CoordMap, ...]:
+        """Positions of maps that nothing else tells, if their strides are those of the maps."""
+        if not declared:
+            raise UnknownGeometryError("where the maps of this backbone lie is not known")
         for at, one in zip(declared, used):
-            if one.stride is None or abs(at.stride / one.stride - 1) > Fraction(1, 20):
+            if one.stride is None or abs(at.stride / one.stride - 1) > Fraction(1, 20):  # seen in whole cells
+                strides = ", ".join(f"{float(m.stride):g}" for m in declared)
                 raise ValueError(
-                    f"decode_head.geometry says strides of {', '.join(f'{float(m.stride):g}' for m in declared)} in the"
-                    f" maps {list(in_index)}, but the trunk gives {listed}: set in_index to other maps, or geometry to"
-                    " where these lie"
+                    f"decode_head.geometry says strides of {strides} in {where}: set in_index to other maps, or"
+                    " geometry to where these lie"
                 )
-        return [one.channels for one in used], declared
+        return declared
 
     def _check_class_weights(self) -> None:
         """Refuse losses that weigh another number of classes; the losses themselves do not know it."""

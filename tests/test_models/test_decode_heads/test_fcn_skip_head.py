@@ -166,6 +166,7 @@ def test_scores_that_end_inside_the_image():
         (dict(in_channels=[4, 5, 6, 7]), r"fuses 3 .*got in_channels=\[4, 5, 6, 7\]"),
         (dict(in_index=[0, 1]), r"fuses 3 .*in_index=\[0, 1\]"),
         (dict(skip_scales=[1.0]), r"one skip scale fewer, got skip_scales=\[1.0\]"),
+        (dict(in_index=[0, 1, 5]), r"in_index=\[0, 1, 5\] reaches beyond the 3 maps"),
         (dict(geometry=RESNET[:2]), r"fuses 3 .*geometry=\[\{'stride': 8"),
         (dict(geometry=dict(backbone=dict(type="FCNVGG"))), "geometry must list .*model.type='Aligned"),
         (dict(geometry=RESNET[::-1]), "from fine to coarse"),
