@@ -161,8 +161,8 @@ def test_two_steps(name, tmp_path, voc):
         assert moved == before.keys() - fixed
 
 
-def test_fixed_keeps_no_graph_of_the_trunk(tmp_path, voc):
-    """Of the frozen trunk, nothing is kept for a backward pass, and every parameter with a gradient gets one."""
+def test_fixed_keeps_no_graph_of_the_feature_extractor(tmp_path, voc):
+    """Of the frozen feature extractor, nothing is kept for backward; every parameter with a gradient gets one."""
     _, model = narrow("fcn32s-fixed_vgg16_cvpr_sbd", tmp_path, voc)
     batch = model.data_preprocessor(batches(1)[0], training=True)
     features = model.extract_feat(batch["inputs"])

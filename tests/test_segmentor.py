@@ -10,7 +10,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from fcn_plugin.geometry import trunk_maps
+from fcn_plugin.geometry import read_feature_maps
 
 HEADS = {"FCN32sHead": 1, "FCN16sHead": 2, "FCN8sHead": 3}
 
@@ -20,8 +20,8 @@ def build(head, padding=100, width=0.02):
     backbone = dict(type="FCNVGG", padding=padding, width=width)
     channels = [max(1, round(c * width)) for c in (256, 512)] + [6]
     neck = dict(type="FCConvNeck", in_channels=channels[1], channels=6)
-    # under the toolbox's own segmentor, a head for another trunk than the reference's has to be told
-    maps = trunk_maps(MODELS.build(backbone), MODELS.build(neck))[-HEADS[head] :]
+    # under the toolbox's own segmentor, a head for another feature extractor than the reference's has to be told
+    maps = read_feature_maps(MODELS.build(backbone), MODELS.build(neck))[-HEADS[head] :]
     places = [dict(stride=one.coord_map.stride, offset=one.coord_map.offset) for one in maps]
     geometry = {} if padding == 100 else dict(geometry=places)
     return MODELS.build(

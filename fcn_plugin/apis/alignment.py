@@ -11,12 +11,12 @@ from prettytable import PrettyTable
 
 from ..checks.model import build_without_values, check_model
 from ..geometry import CoordMap, UnknownGeometryError
-from ..geometry.linear_trunk import LinearTrunk, first_line
+from ..geometry.linear_feature_extractor import LinearFeatureExtractor, first_line
 from ..geometry.positions import MapAlignment
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, skip_heads
 
 
-def build_trunk(cfg: Config) -> LinearTrunk:
+def build_feature_extractor(cfg: Config) -> LinearFeatureExtractor:
     """The backbone and the neck of a config, without pretrained weights, ready to be measured.
 
     Raises:
@@ -32,7 +32,7 @@ def build_trunk(cfg: Config) -> LinearTrunk:
                 parts.append(build_without_values(part))
             except Exception as error:  # whatever a component of the toolbox raises
                 raise ValueError(f"{part.get('type')} cannot be built: {first_line(error)}") from error
-    return LinearTrunk(*parts)
+    return LinearFeatureExtractor(*parts)
 
 
 def stated_maps(cfg: Config, number: int) -> dict[int, CoordMap]:
@@ -40,7 +40,7 @@ def stated_maps(cfg: Config, number: int) -> dict[int, CoordMap]:
 
     Args:
         cfg (Config): of a segmentor.
-        number (int): how many maps the trunk returns.
+        number (int): how many maps the feature extractor returns.
 
     Returns:
         dict[int, CoordMap]: empty for another head, and if nothing tells it.

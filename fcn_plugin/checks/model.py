@@ -12,13 +12,13 @@ from mmseg.models.backbones import TIMMBackbone
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..geometry import trunk_maps
+from ..geometry import read_feature_maps
 from ..models.decode_heads import FCNSkipHead
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
 
 
 def check_model(cfg: Config) -> nn.Module:
-    """Check that the model of a config can be built, and that its heads fit the maps of its trunk.
+    """Check that the model of a config can be built, and that its heads fit the maps of its feature extractor.
 
     Returns:
         nn.Module: the model, without the values of its weights where it can be built so; nothing is downloaded.
@@ -51,29 +51,31 @@ def build_without_values(cfg: dict) -> nn.Module:
 
 
 def check_heads(model: nn.Module) -> None:
-    """Check the heads of a built segmentor against its trunk; an :class:`AlignedEncoderDecoder` has done so itself.
+    """Check the heads of a built segmentor against the maps it extracts.
+
+    An :class:`AlignedEncoderDecoder` has done so itself.
 
     Raises:
-        ValueError: naming what a head was built for, what the trunk gives, and what to set.
+        ValueError: naming what a head was built for, what the feature extractor gives, and what to set.
     """
     head, backbone = getattr(model, "decode_head", None), getattr(model, "backbone", None)
     if isinstance(model, AlignedEncoderDecoder) or backbone is None or isinstance(head, nn.ModuleList):
         return  # the last is a cascade of the toolbox
     if not isinstance(head, FCNSkipHead):
         if hasattr(backbone, "feature_maps"):
-            check_stretched(head, trunk_maps(backbone, getattr(model, "neck", None)))
+            check_stretched(head, read_feature_maps(backbone, getattr(model, "neck", None)))
         return
     if not hasattr(backbone, "feature_maps"):
         raise ValueError(
             f"{type(head).__name__} needs the positions of its maps, which {type(backbone).__name__} does not tell:"
             " set model.type='AlignedEncoderDecoder'"
         )
-    maps = trunk_maps(backbone, getattr(model, "neck", None))
+    maps = read_feature_maps(backbone, getattr(model, "neck", None))
     used = [maps[i] for i in head.in_index if -len(maps) <= i < len(maps)]
     if (found := tuple(one.coord_map for one in used)) != head.feature_maps:
         raise ValueError(head.misfit(found))
     if (channels := [one.channels for one in used]) != list(head.in_channels):
         raise ValueError(
-            f"{type(head).__name__} was built for maps of {list(head.in_channels)} channels, but the trunk gives"
-            f" {channels}: set model.decode_head.in_channels={channels}"
+            f"{type(head).__name__} was built for maps of {list(head.in_channels)} channels, but the feature"
+            f" extractor gives {channels}: set model.decode_head.in_channels={channels}"
         )

@@ -3,7 +3,14 @@
 import warnings
 from argparse import ArgumentError, ArgumentParser, Namespace
 
-from ..apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
+from ..apis.alignment import (
+    alignment_table,
+    build_feature_extractor,
+    check_stated,
+    geometry_setting,
+    remarks,
+    stated_maps,
+)
 from ..geometry.measurement import measure_alignment
 from ..utils.config import read_config
 from ..visualization.figures import check_picture_name, read_image
@@ -32,14 +39,14 @@ def run(args: Namespace) -> None:
         check_picture_name(args.out)
         image = middle_of(read_image(args.image) if args.image else grey_grid(tuple(args.size)))
     cfg = read_config(args.config, args.cfg_options)
-    trunk = build_trunk(cfg)
-    alignments = measure_alignment(trunk, args.index)
-    stated = stated_maps(cfg, trunk.num_maps)
-    print(f"{trunk.name}:\n{alignment_table(alignments, stated)}")
-    for sentence in remarks(alignments, trunk.left_out):
+    extractor = build_feature_extractor(cfg)
+    alignments = measure_alignment(extractor, args.index)
+    stated = stated_maps(cfg, extractor.num_maps)
+    print(f"{extractor.name}:\n{alignment_table(alignments, stated)}")
+    for sentence in remarks(alignments, extractor.left_out):
         print(sentence)
     if args.out:
-        draw_fields(args.out, trunk, alignments, image)
+        draw_fields(args.out, extractor, alignments, image)
         print(f"Picture of {image.shape[0]} x {image.shape[1]} pixels: {args.out}")
     used = list(stated)
     chosen = sorted((a for a in alignments if a.index in used), key=lambda a: used.index(a.index)) or alignments

@@ -1,7 +1,7 @@
 from .coord_map import IMAGE, CoordMap
+from .feature_extractor import UnknownGeometryError, read_feature_maps
 from .feature_map import FeatureMap
 from .skip_steps import UpsampleStep, skip_steps, upsample_step
-from .trunk import UnknownGeometryError, trunk_maps
 
 __all__ = [
     "IMAGE",
@@ -10,6 +10,6 @@ __all__ = [
     "UnknownGeometryError",
     "UpsampleStep",
     "skip_steps",
-    "trunk_maps",
+    "read_feature_maps",
     "upsample_step",
 ]

@@ -13,7 +13,7 @@ class FeatureMap:
     """One of the maps that a backbone or a neck returns.
 
     Backbones and necks of this package have a tuple of these as ``feature_maps``, recorded while they add their
-    layers; of others :func:`fcn_plugin.geometry.trunk.trunk_maps` reads it.
+    layers; of others :func:`fcn_plugin.geometry.feature_extractor.read_feature_maps` reads it.
 
     Attributes:
         channels: their number.

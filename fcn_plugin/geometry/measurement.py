@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.utils import _pair
 
-from .linear_trunk import LinearTrunk
+from .linear_feature_extractor import LinearFeatureExtractor
 from .positions import AxisAlignment, Field, Line, MapAlignment
 
 #: An image is measured along one axis at a time. Along it, it is so long that the cells in its middle do not see its
@@ -26,60 +26,60 @@ NEIGHBOURS = 8
 AXES = ("rows", "columns")
 
 
-def measure_alignment(trunk: LinearTrunk, indices: Sequence[int] | None = None) -> list[MapAlignment]:
-    """Measure the feature maps of a trunk.
+def measure_alignment(extractor: LinearFeatureExtractor, indices: Sequence[int] | None = None) -> list[MapAlignment]:
+    """Measure the feature maps of a feature extractor.
 
     Positions are those in images whose sides are multiples of 64, and hold for others if there is no ``note``.
 
     Args:
-        trunk (LinearTrunk): the network.
+        extractor (LinearFeatureExtractor): the network.
         indices (Sequence[int], optional): which maps, negative ones from the end. Defaults to all.
 
     Returns:
-        list[MapAlignment]: in the order of the trunk.
+        list[MapAlignment]: in the order of the feature extractor.
 
     Raises:
         ValueError: if the network cannot compute its maps, or there is no map of an index.
     """
-    channels = [m.shape[1] for m in trunk.maps(_ones(smallest_size(trunk, 0)))]
+    channels = [m.shape[1] for m in extractor.maps(_ones(smallest_size(extractor, 0)))]
     number = len(channels)
     for index in indices or ():
         if not -number <= index < number:
-            raise ValueError(f"there is no feature map {index}: {trunk.name} returns {number}, 0 to {number - 1}")
+            raise ValueError(f"there is no feature map {index}: {extractor.name} returns {number}, 0 to {number - 1}")
     chosen = sorted({index % number for index in (range(number) if indices is None else indices)})
-    axes = [_measure_axis(trunk, axis, chosen) for axis in range(len(AXES))]
+    axes = [_measure_axis(extractor, axis, chosen) for axis in range(len(AXES))]
     return [MapAlignment(index, channels[index], *both) for index, *both in zip(chosen, *axes)]
 
 
-def smallest_size(trunk: LinearTrunk, axis: int) -> tuple[int, int]:
+def smallest_size(extractor: LinearFeatureExtractor, axis: int) -> tuple[int, int]:
     """Height and width of an image of START_LENGTH along an axis, narrow across; or of the size that a network demands.
 
     Raises:
         ValueError: if the network takes none.
     """
     sizes = [(START_LENGTH, width) if axis == 0 else (width, START_LENGTH) for width in WIDTHS]
-    if demanded := getattr(trunk.parts[0], "img_size", None):
+    if demanded := getattr(extractor.parts[0], "img_size", None):
         sizes.append(tuple(_pair(demanded)))
     for size in sizes:
         try:
-            trunk.maps(_ones(size))
+            extractor.maps(_ones(size))
             return size
         except ValueError as error:
             reason = error
     raise reason
 
 
-def _measure_axis(trunk: LinearTrunk, axis: int, indices: Sequence[int]) -> list[AxisAlignment]:
-    size = smallest_size(trunk, axis)
+def _measure_axis(extractor: LinearFeatureExtractor, axis: int, indices: Sequence[int]) -> list[AxisAlignment]:
+    size = smallest_size(extractor, axis)
     fixed = size[axis] != START_LENGTH
     while True:
-        fields, inside = zip(*_fields(trunk, axis, size, indices))
+        fields, inside = zip(*_fields(extractor, axis, size, indices))
         if all(inside) or fixed or 2 * size[axis] > MAX_LENGTH:
             break
         size = _longer(size, axis, size[axis])
-    runs = [_centres(trunk, axis, size, indices), _centres(trunk, axis, size, indices, seed=1)]
+    runs = [_centres(extractor, axis, size, indices), _centres(extractor, axis, size, indices, seed=1)]
     try:
-        runs.append(_centres(trunk, axis, _longer(size, axis, 1), indices))
+        runs.append(_centres(extractor, axis, _longer(size, axis, 1), indices))
     except ValueError:  # the network refuses such a size
         runs.append(None)
     alignments = []
@@ -92,13 +92,15 @@ def _measure_axis(trunk: LinearTrunk, axis: int, indices: Sequence[int]) -> list
     return alignments
 
 
-def _fields(trunk: LinearTrunk, axis: int, size: tuple[int, int], indices: Sequence[int]) -> list[tuple[Field, bool]]:
+def _fields(
+    extractor: LinearFeatureExtractor, axis: int, size: tuple[int, int], indices: Sequence[int]
+) -> list[tuple[Field, bool]]:
     """What the cells in the middle see, and whether they lie some cells away from seeing the ends of the image."""
     image, fields = _ones(size), []
-    maps = trunk.maps(image)
+    maps = extractor.maps(image)
     for index in indices:
         cell = tuple(cells // 2 for cells in maps[index].shape[2:])
-        profile = trunk.weights(image, maps[index], cell).sum(1 - axis)
+        profile = extractor.weights(image, maps[index], cell).sum(1 - axis)
         seen = np.flatnonzero(profile)  # NaN counts as seen
         field = Field(cell[axis], int(seen[0]), int(seen[-1]), float(profile @ np.arange(size[axis])))
         margin = 3 * size[axis] / maps[index].shape[2 + axis]
@@ -108,14 +110,14 @@ def _fields(trunk: LinearTrunk, axis: int, size: tuple[int, int], indices: Seque
 
 
 def _centres(
-    trunk: LinearTrunk, axis: int, size: tuple[int, int], indices: Sequence[int], seed: int | None = None
+    extractor: LinearFeatureExtractor, axis: int, size: tuple[int, int], indices: Sequence[int], seed: int | None = None
 ) -> list[np.ndarray]:
     """The pixels on which the cells of each map are centred, those at the ends of the image without sense."""
     middle = size[axis] // 2
     coordinates = torch.arange(size[axis], dtype=torch.float64) - middle
     coordinates = (coordinates[:, None] if axis == 0 else coordinates).expand(size)
     images = torch.stack([coordinates, torch.ones_like(coordinates), torch.zeros_like(coordinates)])[:, None]
-    maps, centres = trunk.maps(images.requires_grad_(), seed), []
+    maps, centres = extractor.maps(images.requires_grad_(), seed), []
     for index in indices:
         cells = maps[index].detach().mean(1)
         pixels, ones, zeros = cells.select(2 - axis, cells.shape[2 - axis] // 2)

@@ -130,7 +130,7 @@ class MapAlignment:
     """Where the cells of a feature map lie, and what they see.
 
     Attributes:
-        index: of the map, among those that the trunk returns.
+        index: of the map, among those that the feature extractor returns.
         channels: of the map.
         rows, columns: the two axes.
     """

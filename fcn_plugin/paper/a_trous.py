@@ -29,7 +29,7 @@ def layers_in_order(model: EncoderDecoder, images: Tensor) -> list[nn.Module]:
     Raises:
         ValueError: if they are no chain, each working on the output of the one before.
     """
-    parts = [part for trunk in (model.backbone, getattr(model, "neck", None)) if trunk for part in trunk.children()]
+    parts = [part for module in (model.backbone, getattr(model, "neck", None)) if module for part in module.children()]
     calls: list[tuple[nn.Module, Tensor, Tensor]] = []
     hooks = [
         part.register_forward_hook(lambda part, args, output: calls.append((part, args[0], output))) for part in parts

@@ -19,7 +19,7 @@ from .shift_and_stitch import check_divisor, dense_map, shift_and_stitch
 
 @MODELS.register_module()
 class DenseEncoderDecoder(AlignedEncoderDecoder):
-    """A segmentor with two more test modes, for FCN-32s on any trunk.
+    """A segmentor with two more test modes, for FCN-32s on any feature extractor.
 
     ``test_cfg=dict(mode='shift_and_stitch', stride=f)`` makes scores every f pixels from shifted inputs, f a divisor of
     the network's stride; ``dict(mode='a_trous', stride=f)`` makes them with dilated filters. Between the scores, pixels
@@ -30,7 +30,7 @@ class DenseEncoderDecoder(AlignedEncoderDecoder):
 
     Both modes give the same scores where the receptive field does not reach over the top and left border of the image
     as the first convolution pads it. With ``backbone.padding`` of half a field, 202 for VGG16, that is everywhere.
-    Dilation is for trunks that are a chain of layers, as those of this package; shifting is for any.
+    Dilation is for feature extractors that are a chain of layers, as those of this package; shifting is for any.
 
     Shifting takes (32 / f)² passes in the memory of one. Dilation computes nothing twice, but keeps all maps behind the
     stride f at full size (:func:`dense_form`). VGG16 on 96x96 pixels needs at stride 8 14 times the time with shifts
@@ -57,7 +57,7 @@ class DenseEncoderDecoder(AlignedEncoderDecoder):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.dense_trunks: dict[int, nn.Sequential] = {}  # by stride; they share all of their weights
+        self.dense_extractors: dict[int, nn.Sequential] = {}  # by stride; they share all of their weights
         if (self.test_cfg or {}).get("mode") in self.dense_modes:
             check_divisor(self.test_cfg.get("stride", 1), score_map(self))
 
@@ -85,10 +85,10 @@ class DenseEncoderDecoder(AlignedEncoderDecoder):
             return shift_and_stitch(self._scores, images, coord_map, stride)
         if mode != "a_trous":
             raise ValueError(f"dense scores come by mode {' or '.join(map(repr, self.dense_modes))}, got {mode!r}")
-        if stride not in self.dense_trunks:
-            self.dense_trunks[stride] = dense_form(layers_in_order(self, images[:1]), stride)
+        if stride not in self.dense_extractors:
+            self.dense_extractors[stride] = dense_form(layers_in_order(self, images[:1]), stride)
         most = int(coord_map.stride) - stride
-        features = self.dense_trunks[stride](F.pad(images, (most, 0, most, 0)))
+        features = self.dense_extractors[stride](F.pad(images, (most, 0, most, 0)))
         return score(self, features), dense_map(coord_map, stride)
 
     def _scores(self, images: Tensor) -> Tensor:

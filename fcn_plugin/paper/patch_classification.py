@@ -32,8 +32,8 @@ class PatchClassifier:
     not touch.
 
     Args:
-        model (EncoderDecoder): an FCN-32s whose head knows its trunk, as in an :class:`AlignedEncoderDecoder`; it is
-            switched to eval mode.
+        model (EncoderDecoder): an FCN-32s whose head knows its feature maps, as in an :class:`AlignedEncoderDecoder`;
+            it is switched to eval mode.
 
     Attributes:
         size (int): side of a patch, in pixels.

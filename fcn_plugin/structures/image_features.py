@@ -13,7 +13,7 @@ class ImageFeatures(tuple):
     """The tuple of feature maps that a backbone or neck hands on, with the size of its image and the map positions.
 
     To the toolbox it is a plain tuple. The skip heads need the two extra facts: the size of the image cannot be told
-    from pooled maps, and the positions show whether a head was built for another trunk.
+    from pooled maps, and the positions show whether a head was built for another feature extractor.
 
     Attributes:
         image_size (tuple[int, int]): height and width of the network's input, in pixels.

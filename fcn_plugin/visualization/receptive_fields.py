@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ..geometry.linear_trunk import LinearTrunk
+from ..geometry.linear_feature_extractor import LinearFeatureExtractor
 from ..geometry.positions import MapAlignment
 from .figures import save_figure
 
@@ -43,7 +43,7 @@ def middle_of(image: np.ndarray) -> np.ndarray:
 
 
 def draw_fields(
-    path: str | Path, trunk: LinearTrunk, alignments: Sequence[MapAlignment], image: np.ndarray
+    path: str | Path, extractor: LinearFeatureExtractor, alignments: Sequence[MapAlignment], image: np.ndarray
 ) -> list[tuple[float, float, float, float]]:
     """Draw what the cell nearest to the middle of an image sees, a panel for each feature map as measured.
 
@@ -63,13 +63,13 @@ def draw_fields(
         raise ValueError("there is no feature map to draw whose cells see the image")
     height, width = image.shape[:2]
     ones = torch.ones(1, 1, height, width, dtype=torch.float64, requires_grad=True)
-    maps, boxes = trunk.maps(ones), []
+    maps, boxes = extractor.maps(ones), []
     columns = min(len(alignments), COLUMNS)
     rows = -(-len(alignments) // columns)
     figure = Figure(figsize=(max(4 * columns, 6), 4.5 * rows * height / width + 0.5), layout="constrained")
     for axes, alignment in zip([figure.add_subplot(rows, columns, i + 1) for i in range(len(alignments))], alignments):
         cell = _cell_in_the_middle(alignment, maps[alignment.index].shape[2:], (height, width))
-        weights = trunk.weights(ones, maps[alignment.index], cell)
+        weights = extractor.weights(ones, maps[alignment.index], cell)
         centre = _centre(alignment, cell, weights)
         boxes.append(_box(alignment, centre))
         left, top, right, bottom = boxes[-1]

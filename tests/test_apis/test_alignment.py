@@ -1,7 +1,14 @@
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.apis.alignment import alignment_table, build_trunk, check_stated, geometry_setting, remarks, stated_maps
+from fcn_plugin.apis.alignment import (
+    alignment_table,
+    build_feature_extractor,
+    check_stated,
+    geometry_setting,
+    remarks,
+    stated_maps,
+)
 from fcn_plugin.geometry.coord_map import CoordMap
 from fcn_plugin.geometry.positions import AxisAlignment, Field, Line, MapAlignment
 
@@ -34,7 +41,7 @@ def test_positions_that_a_head_lists():
         stated_maps(cfg, 4)
 
 
-def test_positions_that_a_head_has_of_its_trunk():
+def test_positions_that_a_head_has_of_its_feature_extractor():
     cfg = config(backbone=VGG, neck=NECK)
     assert stated_maps(cfg, 3) == {1: CoordMap(16, 7.5), 2: CoordMap(32, 15.5)}
     assert stated_maps(config(backbone=dict(type="ResNetV1d", depth=50)), 4) == {}
@@ -54,15 +61,15 @@ def test_positions_that_a_head_has_of_its_trunk():
 )
 def test_networks_that_cannot_be_built(model, message):
     with pytest.raises(ValueError, match=message):
-        build_trunk(Config(dict(model=model)))
+        build_feature_extractor(Config(dict(model=model)))
 
 
 def test_nothing_is_downloaded():
     """Neither by ``init_cfg`` nor by timm, whose networks load their weights when they are built."""
     missing = dict(type="Pretrained", checkpoint="missing.pth")
-    assert len(build_trunk(Config(dict(model=dict(backbone=dict(VGG, init_cfg=missing))))).parts) == 1
+    assert len(build_feature_extractor(Config(dict(model=dict(backbone=dict(VGG, init_cfg=missing))))).parts) == 1
     timm = dict(type="TIMMBackbone", model_name="resnet18")
-    assert build_trunk(Config(dict(model=dict(backbone=timm)))).name == "TIMMBackbone"
+    assert build_feature_extractor(Config(dict(model=dict(backbone=timm)))).name == "TIMMBackbone"
 
 
 def test_setting_is_exact():

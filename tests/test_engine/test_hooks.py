@@ -20,7 +20,7 @@ from fcn_plugin.weights.checkpoint import WeightsError
 IN_CHANNELS = {32: [5], 16: [4, 5], 8: [3, 4, 5]}
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """Something with weights and three outputs; the heads alone matter here."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Trunk(nn.Module):
 
 def segmentor(variant: int, num_classes: int = 4, **settings) -> nn.Module:
     model = nn.Module()
-    model.backbone = Trunk()
+    model.backbone = Backbone()
     head = dict(type=f"FCN{variant}sHead", in_channels=IN_CHANNELS[variant], num_classes=num_classes, **settings)
     model.decode_head = MODELS.build(head)
     return model
@@ -148,7 +148,7 @@ class TestCheckpointCheck:
             check_state_dict(segmentor(32), dense)
 
     def test_upsampling_of_another_kernel(self):
-        """As of a trunk whose maps lie elsewhere: the kernel would be that of another shift."""
+        """As of a feature extractor whose maps lie elsewhere: the kernel would be that of another shift."""
         state_dict = segmentor(32).state_dict()
         state_dict["decode_head.upscore.weight"] = state_dict["decode_head.upscore.weight"][..., :63, :63]
         with pytest.raises(WeightsError, match=r"of another shape: decode_head.upscore.weight \(4, 1, 63, 63\) for "):
@@ -306,9 +306,11 @@ class TestCompile:
         init_default_scope("mmseg")
         counters = torch._dynamo.utils.counters["stats"]
         torch.manual_seed(0)
-        trunk = dict(backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", in_channels=10, channels=8))
+        extractor = dict(
+            backbone=dict(type="FCNVGG", width=0.02), neck=dict(type="FCConvNeck", in_channels=10, channels=8)
+        )
         head = dict(type="FCN16sHead", in_channels=[10, 8], num_classes=3)
-        segmentor = dict(type="AlignedEncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **trunk)
+        segmentor = dict(type="AlignedEncoderDecoder", decode_head=head, test_cfg=dict(mode="whole"), **extractor)
         model = MODELS.build(segmentor).eval()
         model.init_weights()
         nn.init.normal_(model.decode_head.score_fr.weight)

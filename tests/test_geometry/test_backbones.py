@@ -2,10 +2,10 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from testing.narrow_trunks import BACKBONES, without_interpolated_paths
+from testing.narrow_backbones import BACKBONES, without_interpolated_paths
 
-from fcn_plugin.geometry import CoordMap, UnknownGeometryError, trunk_maps
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry import CoordMap, UnknownGeometryError, read_feature_maps
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.models.backbones import FCNVGG
 
@@ -45,8 +45,8 @@ def scope():
 
 
 def positions(backbone, neck=None):
-    """Where the maps of a trunk lie that is built from configs."""
-    maps = trunk_maps(MODELS.build(backbone), neck and MODELS.build(neck))
+    """Where the maps of a feature extractor lie that is built from configs."""
+    maps = read_feature_maps(MODELS.build(backbone), neck and MODELS.build(neck))
     return tuple(one.coord_map for one in maps)
 
 
@@ -54,8 +54,8 @@ def positions(backbone, neck=None):
 def test_cells_lie_where_they_are_measured(name):
     """Derived from the layers' settings, and measured of what the network computes."""
     backbone = MODELS.build(CASES[name])
-    derived = trunk_maps(backbone)
-    measured = measure_alignment(LinearTrunk(without_interpolated_paths(backbone)))
+    derived = read_feature_maps(backbone)
+    measured = measure_alignment(LinearFeatureExtractor(without_interpolated_paths(backbone)))
     assert len(derived) > 0
     assert [(m.channels, m.coord_map) for m in measured] == [(one.channels, one.coord_map) for one in derived]
     if "resn" in name or name.startswith(("vgg", "fcnvgg", "mobilenet", "swin")):  # others add paths of larger fields
@@ -69,7 +69,7 @@ def test_last_cells_of_all_sizes(name):
     cfg = CASES[name]
     backbone = MODELS.build(cfg)
     backbone.eval()  # of some, it returns nothing
-    maps = trunk_maps(backbone)
+    maps = read_feature_maps(backbone)
     coarsest = int(max(one.stride for one in maps))
     found = [[] for _ in maps]
     for length in range(4 * coarsest, 5 * coarsest):
@@ -88,7 +88,7 @@ def test_resnet50_by_hand():
     expected = tuple(CoordMap(stride, 0) for stride in (4, 8, 16, 32))
     for name in ("ResNet", "ResNetV1c", "mmseg.ResNet"):
         assert positions(dict(type=name, depth=50)) == expected
-    maps = trunk_maps(MODELS.build(dict(type="ResNet", depth=50, style="caffe")))
+    maps = read_feature_maps(MODELS.build(dict(type="ResNet", depth=50, style="caffe")))
     assert [one.channels for one in maps] == [256, 512, 1024, 2048]
     assert [one.coord_map.size for one in maps] == [35, 99, 291, 483]  # receptive fields, as published
     assert [one.coord_map.end for one in maps] == [-3, -7, -15, -31] and all(one.coord_map.ends_inside for one in maps)
@@ -116,7 +116,7 @@ FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=5)
 def test_fpn(settings, strides):
     """Each level lies where the backbone's map does; convolutions and poolings make further ones."""
     backbone, neck = MODELS.build(BACKBONES["resnet18-v1c"]), MODELS.build(FPN | settings)
-    maps = trunk_maps(backbone, neck)
+    maps = read_feature_maps(backbone, neck)
     assert [(one.channels, one.coord_map) for one in maps] == [(5, CoordMap(stride, 0)) for stride in strides]
     features = neck(backbone(torch.zeros(1, 3, 256, 256)))
     assert [256 // feature.shape[2] for feature in features] == strides
@@ -128,7 +128,7 @@ def test_fpn(settings, strides):
 )
 def test_networks_of_timm_are_measured(name, offsets, end, whole_cells):
     """TensorFlow's networks pad by the size of the image, at the end more than at the start."""
-    maps = trunk_maps(MODELS.build(dict(type="TIMMBackbone", model_name=name, pretrained=False)))
+    maps = read_feature_maps(MODELS.build(dict(type="TIMMBackbone", model_name=name, pretrained=False)))
     assert [one.coord_map for one in maps] == [CoordMap(2 << i, offset) for i, offset in enumerate(offsets)]
     assert maps[-1].coord_map.end == end and maps[-1].whole_cells is whole_cells
 
@@ -157,11 +157,11 @@ def test_what_is_not_known_has_channels_and_strides_alone():
 
     mit = dict(type="MixVisionTransformer", embed_dims=4, num_layers=[1, 1, 1, 1], num_heads=[1, 2, 3, 4])
     for backbone in (dict(BACKBONES["resnet18-v1c"], type=OtherStem), mit):
-        maps = trunk_maps(MODELS.build(backbone))
+        maps = read_feature_maps(MODELS.build(backbone))
         assert [(one.coord_map, one.stride) for one in maps] == [(None, stride) for stride in (4, 8, 16, 32)]
     assert [one.channels for one in maps] == [4, 8, 12, 16]
     neck = dict(type="MultiLevelNeck", in_channels=[4, 8, 16, 32], out_channels=5)
-    maps = trunk_maps(MODELS.build(BACKBONES["resnet18-v1c"]), MODELS.build(neck))
+    maps = read_feature_maps(MODELS.build(BACKBONES["resnet18-v1c"]), MODELS.build(neck))
     assert [one.coord_map for one in maps] == [None] * 4 and {one.channels for one in maps} == {5}
 
 

@@ -2,17 +2,17 @@ from fractions import Fraction
 
 import pytest
 
-from fcn_plugin.geometry import IMAGE, CoordMap, skip_steps, trunk_maps, upsample_step
+from fcn_plugin.geometry import IMAGE, CoordMap, read_feature_maps, skip_steps, upsample_step
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
 
 def maps_of_vgg(padding=100, **neck):
-    maps = trunk_maps(FCNVGG(width=0.05, padding=padding), FCConvNeck(26, 2, **neck))
+    maps = read_feature_maps(FCNVGG(width=0.05, padding=padding), FCConvNeck(26, 2, **neck))
     return tuple(one.coord_map for one in maps)
 
 
-def test_maps_of_the_reference_trunk():
+def test_maps_of_the_reference_feature_extractor():
     """Declared by stride and offset alone, a map is the same as when it is computed with its receptive field."""
     places = [(8, -95.5), (16, -91.5), (32, 12.5)]
     declared = [CoordMap(*place) for place in places]

@@ -5,23 +5,23 @@ import torch
 from mmengine.registry import init_default_scope
 from mmseg.models.utils import PatchEmbed
 from mmseg.registry import MODELS
-from testing.narrow_trunks import BACKBONES
+from testing.narrow_backbones import BACKBONES
 from torch import nn
 
-from fcn_plugin.geometry import CoordMap, trunk_maps
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry import CoordMap, read_feature_maps
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.geometry.positions import AxisAlignment, Field, Line, MapAlignment
 
 
 def build(backbone, neck=None):
-    """The trunk of configs."""
+    """The feature extractor of configs."""
     init_default_scope("mmseg")
     return [cfg and MODELS.build(cfg) for cfg in (backbone, neck)]
 
 
 def measure(backbone, neck=None, indices=None):
-    return measure_alignment(LinearTrunk(*build(backbone, neck)), indices)
+    return measure_alignment(LinearFeatureExtractor(*build(backbone, neck)), indices)
 
 
 def assert_measures(backbone, positions, fields, neck=None):
@@ -61,7 +61,7 @@ def test_backbone_and_neck_lie_where_their_geometry_is_derived(padding, fc6):
     neck = dict(type="FCConvNeck", in_channels=10, channels=4, **fc6)
     backbone = dict(type="FCNVGG", width=0.02, padding=padding, norm_cfg=dict(type="BN") if fc6 else None)
     fc7 = 212 + 32 * (fc6.get("fc6_kernel", 7) - 1)  # pool5 sees 212 pixels
-    positions = [(m.coord_map.stride, m.coord_map.offset) for m in trunk_maps(*build(backbone, neck))]
+    positions = [(m.coord_map.stride, m.coord_map.offset) for m in read_feature_maps(*build(backbone, neck))]
     measured = assert_measures(backbone, positions, [44, 100, fc7], neck)
     assert [m.note for m in measured] == ["", "", ""]
     assert [m.channels for m in measured] == [5, 10, 4]
@@ -131,9 +131,9 @@ def test_unet_by_hand():
 
 
 def test_what_is_left_out():
-    trunk = LinearTrunk(*build(SWIN))
-    measure_alignment(trunk)
-    assert trunk.left_out == {"attention"} and trunk.num_maps == 4
+    extractor = LinearFeatureExtractor(*build(SWIN))
+    measure_alignment(extractor)
+    assert extractor.left_out == {"attention"} and extractor.num_maps == 4
 
 
 def test_hrnet_has_no_one_position():

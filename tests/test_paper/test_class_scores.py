@@ -104,7 +104,7 @@ def test_highest_and_peak():
             scores.highest(count)
 
 
-def test_config_of_the_trunk():
+def test_config_of_the_feature_extractor():
     """Padding 1 and a same-padded fc6 in place of the default's; the config's head does not matter."""
     model = build_classifier(classifier("vgg16"), str(config_dir() / "fcn8s-pad1_vgg16_camvid.py"))
     assert model.backbone.padding == 1 and model.neck.fc6.padding == (3, 3)

@@ -134,7 +134,7 @@ def test_every_pixel_of_every_image_has_scores(mode, stride):
             assert logits.shape == (1, 3, *size) and logits.isfinite().all()
 
 
-def test_a_trunk_of_the_toolbox_by_shifted_inputs():
+def test_a_feature_extractor_of_the_toolbox_by_shifted_inputs():
     init_default_scope("mmseg")
     backbone = dict(type="ResNet", depth=18, base_channels=2, stem_channels=2, out_indices=(3,))
     head = dict(type="FCN32sHead", in_channels=[16], num_classes=3)
@@ -167,7 +167,7 @@ def test_the_dense_form_follows_the_weights():
         half, _ = model.float().dense_scores(image.float(), "a_trous", 8)
     assert half.dtype == torch.float32
     torch.testing.assert_close(half.double(), expected, rtol=1e-3, atol=1e-3)
-    assert set(model.state_dict()) == set(fcn32s("vgg11", 0).state_dict()) and len(model.dense_trunks) == 1
+    assert set(model.state_dict()) == set(fcn32s("vgg11", 0).state_dict()) and len(model.dense_extractors) == 1
 
 
 @pytest.mark.parametrize("settings, message", [

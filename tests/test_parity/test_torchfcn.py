@@ -29,7 +29,7 @@ def torchfcn():
 
 
 @pytest.fixture(scope="module")
-def trunk():
+def extractor():
     """Random weights of VGG16's convolutions, fc6 and fc7, by layer name, that keep the signal's scale."""
     torch.manual_seed(0)
     with torch.device("meta"):
@@ -44,7 +44,7 @@ def trunk():
     }
 
 
-def pair(peer_class, config, trunk, classes, folder):
+def pair(peer_class, config, extractor, classes, folder):
     """The peer and our model with the same weights: those of the peer, with two classes saved to a file, imported."""
     with torch.device("meta"):
         peer = peer_class(n_class=classes)
@@ -54,7 +54,7 @@ def pair(peer_class, config, trunk, classes, folder):
     peer = peer.to_empty(device="cpu").eval()
     peer._initialize_weights()
     torch.manual_seed(1)
-    state = {**peer.state_dict(), **trunk}
+    state = {**peer.state_dict(), **extractor}
     for name, value in state.items():
         if name.startswith("score"):
             # the reference's skips are scaled down at once; large scores keep them visible in the logits
@@ -77,8 +77,8 @@ def relative_difference(ours, peer):
 
 @pytest.mark.parametrize("classes", [2, 11, pytest.param(21, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS_AND_CONFIGS)
-def test_logits_and_gradients_equal_the_peers(torchfcn, trunk, name, classes, tmp_path):
-    peer, ours = pair(torchfcn[name], MODELS_AND_CONFIGS[name], trunk, classes, tmp_path)
+def test_logits_and_gradients_equal_the_peers(torchfcn, extractor, name, classes, tmp_path):
+    peer, ours = pair(torchfcn[name], MODELS_AND_CONFIGS[name], extractor, classes, tmp_path)
     torch.manual_seed(2)
     for size in SIZES[classes]:
         image = torch.randn(1, 3, *size) * 60

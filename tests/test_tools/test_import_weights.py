@@ -59,7 +59,7 @@ def test_half_the_space(fcn16s, tmp_path):
 
 
 def test_training_starts_from_a_downloaded_classifier(tmp_path, voc):
-    """init_cfg takes a caffemodel by its path; the frozen trunk still has its weights at the end."""
+    """init_cfg takes a caffemodel by its path; the frozen feature extractor still has its weights at the end."""
     tensors = files.reference_weights()
     files.write_caffemodel(tmp_path / "vgg.caffemodel", files.flattened(tensors), "old")
     settings = {**pretrained(tmp_path / "vgg.caffemodel"), "train_cfg.max_iters": 1}

@@ -141,7 +141,7 @@ class TestStages:
         assert "not taken over from the earlier stage: decode_head.upscore.weight" in outcome.stdout
         first, last = (weights(tmp_path / "work" / name / "iter_2.pth") for name in ("fcn32s", ""))
         shared = sorted(first.keys() & last.keys())
-        assert len(shared) == 2 * (13 + 2 + 1)  # weights and biases of the trunk, of fc6 and fc7, and of score_fr
+        assert len(shared) == 2 * (13 + 2 + 1)  # weights and biases of VGG16, of fc6 and fc7, and of score_fr
         assert first["decode_head.score_fr.weight"].abs().max() > 1e-3
         for name in ("fcn16s", ""):
             assert_same_weights(tmp_path / "work" / name / "iter_2.pth", trained / "fcn32s/iter_2.pth", shared)

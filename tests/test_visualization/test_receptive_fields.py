@@ -4,16 +4,16 @@ from mmseg.models.backbones import ResNetV1d
 from PIL import Image
 from torch import nn
 
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.visualization.receptive_fields import draw_fields, grey_grid, middle_of
 
 
 @pytest.fixture(scope="module")
-def trunk():
+def extractor():
     """Cells see 41 x 41 pixels around 16 * i + 8, and every pixel alike."""
-    return LinearTrunk(nn.Conv2d(3, 1, 41, stride=16, padding=12))
+    return LinearFeatureExtractor(nn.Conv2d(3, 1, 41, stride=16, padding=12))
 
 
 def span(mask, axis):
@@ -22,10 +22,10 @@ def span(mask, axis):
     return found[0], found[-1] + 1
 
 
-def test_rectangle_lies_around_the_field(trunk, tmp_path):
+def test_rectangle_lies_around_the_field(extractor, tmp_path):
     blue = np.zeros((128, 192, 3), np.uint8)
     blue[..., 2] = 200
-    (box,) = draw_fields(tmp_path / "fields.png", trunk, measure_alignment(trunk), blue)
+    (box,) = draw_fields(tmp_path / "fields.png", extractor, measure_alignment(extractor), blue)
     # the middle is row 63.5, between cells 3 (56) and 4 (72), and column 95.5, between 5 (88) and 6 (104)
     row, column = (box[1] + box[3]) / 2, (box[0] + box[2]) / 2
     assert row in (56, 72) and column in (88, 104)
@@ -48,8 +48,8 @@ def test_rectangle_lies_around_the_field(trunk, tmp_path):
 
 def test_fields_beyond_the_image_and_maps_in_rows(tmp_path):
     """pool5 of VGG16 sees 212 x 212 pixels, more than the image has."""
-    trunk = LinearTrunk(FCNVGG(width=0.02, padding=1, out_indices=(0, 1, 2, 3, 4)))
-    boxes = draw_fields(tmp_path / "fields.svg", trunk, measure_alignment(trunk), grey_grid((64, 128)))
+    extractor = LinearFeatureExtractor(FCNVGG(width=0.02, padding=1, out_indices=(0, 1, 2, 3, 4)))
+    boxes = draw_fields(tmp_path / "fields.svg", extractor, measure_alignment(extractor), grey_grid((64, 128)))
     assert [(right - left, bottom - top) for left, top, right, bottom in boxes] == [
         (s, s) for s in (6, 16, 44, 100, 212)
     ]
@@ -62,15 +62,15 @@ def test_fields_beyond_the_image_and_maps_in_rows(tmp_path):
 
 
 def test_map_without_positions_is_drawn(tmp_path):
-    trunk = LinearTrunk(ResNetV1d(depth=18, base_channels=1, stem_channels=2))
-    boxes = draw_fields(tmp_path / "fields.svg", trunk, measure_alignment(trunk, [1]), grey_grid((128, 128)))
+    extractor = LinearFeatureExtractor(ResNetV1d(depth=18, base_channels=1, stem_channels=2))
+    boxes = draw_fields(tmp_path / "fields.svg", extractor, measure_alignment(extractor, [1]), grey_grid((128, 128)))
     assert boxes[0][2] - boxes[0][0] == pytest.approx(103)
     assert "no one position" in (tmp_path / "fields.svg").read_text()
 
 
-def test_maps_that_see_nothing_are_refused(trunk, tmp_path):
+def test_maps_that_see_nothing_are_refused(extractor, tmp_path):
     with pytest.raises(ValueError, match="no feature map to draw"):
-        draw_fields(tmp_path / "fields.png", trunk, [], grey_grid((64, 64)))
+        draw_fields(tmp_path / "fields.png", extractor, [], grey_grid((64, 64)))
     assert not list(tmp_path.iterdir())
 
 

@@ -18,11 +18,11 @@ def narrow_stages(folder: Path, text: str = "") -> Path:
         text (str): further settings, for each of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    trunk = f"backbone=dict(width={WIDTH}), neck=dict(in_channels={POOL5}, channels={FC7})"
+    extractor = f"backbone=dict(width={WIDTH}), neck=dict(in_channels={POOL5}, channels={FC7})"
     for earlier, (model, channels) in zip((None, *CHANNELS), CHANNELS.items()):
         path = folder / f"{model}_narrow.py"
         chain = f"earlier_stage = '{folder / earlier}_narrow.py'\n" if earlier else ""
         head = f"decode_head=dict(in_channels={channels})"
         base = f"_base_ = '{ROOT}/configs/{model}_vgg16_shapes.py'\n"
-        path.write_text(f"{base}model = dict({trunk}, {head})\n{chain}{text}")
+        path.write_text(f"{base}model = dict({extractor}, {head})\n{chain}{text}")
     return path

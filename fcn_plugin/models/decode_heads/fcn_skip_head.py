@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, skip_steps, trunk_maps
+from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
 from ...structures import ImageFeatures
 from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
@@ -124,7 +124,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_index: Sequence[int] | int | None,
         input_maps: Sequence[FeatureMap],
     ) -> tuple[list[int], list[int], tuple[CoordMap, ...]]:
-        """Indices, channels and positions of the used maps: the trunk's, with which what is given must agree."""
+        """Indices, channels and positions of the used maps, as they are extracted; what is given must agree."""
         if isinstance(geometry, Mapping):
             raise ValueError(
                 f"geometry must list dict(stride=..., offset=...) of each used map, got {dict(geometry)}: leave it out"
@@ -144,15 +144,17 @@ class FCNSkipHead(BaseDecodeHead):
         maps = input_maps or reference_maps()
         listed = ", ".join(f"{i}: {one}" for i, one in enumerate(maps))
         if any(not -len(maps) <= i < len(maps) for i in in_index):
-            raise ValueError(f"in_index={in_index} reaches beyond the {len(maps)} maps of the trunk ({listed})")
+            raise ValueError(
+                f"in_index={in_index} reaches beyond the {len(maps)} maps of the feature extractor ({listed})"
+            )
         used = [maps[i] for i in in_index]
         coord_maps = tuple(one.coord_map for one in used)
         if not input_maps:
             return in_index, channels or [one.channels for one in used], declared or coord_maps
         if channels not in (None, [one.channels for one in used]):
             raise ValueError(
-                f"in_channels={channels} in the maps {in_index}, but the trunk gives {listed}: leave in_channels out,"
-                " or set in_index to other maps"
+                f"in_channels={channels} in the maps {in_index}, but the feature extractor gives {listed}: leave"
+                " in_channels out, or set in_index to other maps"
             )
         if None not in coord_maps and declared not in (None, coord_maps):
             raise ValueError(
@@ -160,7 +162,9 @@ class FCNSkipHead(BaseDecodeHead):
                 f" the model lie at {', '.join(map(str, coord_maps))}: leave geometry out"
             )
         if None in coord_maps:
-            coord_maps = self._declared(declared, used, f"the maps {in_index}, but the trunk gives {listed}")
+            coord_maps = self._declared(
+                declared, used, f"the maps {in_index}, but the feature extractor gives {listed}"
+            )
         return in_index, [one.channels for one in used], coord_maps
 
     @staticmethod
@@ -228,7 +232,7 @@ class FCNSkipHead(BaseDecodeHead):
 
         Raises:
             TypeError: for features that do not know their image.
-            ValueError: for those of another trunk than the head was built for.
+            ValueError: for those of another feature extractor than the head was built for.
         """
         if not isinstance(inputs, ImageFeatures):
             raise TypeError(
@@ -250,9 +254,9 @@ class FCNSkipHead(BaseDecodeHead):
             logits = self._upsampled(score, self.upscore_names[-1], self.steps[-1])[:, :, :height, :width]
         if logits.shape[2:] != (height, width):
             raise ValueError(
-                f"the scores end at {tuple(logits.shape[2:])} of an image of {(height, width)} pixels, as the trunk"
-                f" rounds sizes down: set size_divisor={self.feature_maps[-1].stride} of the AlignedEncoderDecoder, or"
-                " pad the images to multiples of it"
+                f"the scores end at {tuple(logits.shape[2:])} of an image of {(height, width)} pixels, as the feature"
+                f" extractor rounds sizes down: set size_divisor={self.feature_maps[-1].stride} of the"
+                " AlignedEncoderDecoder, or pad the images to multiples of it"
             )
         return logits.contiguous()
 
@@ -260,7 +264,8 @@ class FCNSkipHead(BaseDecodeHead):
         """What to say of maps that lie elsewhere."""
         return (
             f"{type(self).__name__} was built for feature maps at {', '.join(map(str, self.feature_maps))}, but the"
-            f" trunk gives {', '.join(map(str, found))}: set model.type='AlignedEncoderDecoder', which tells the head"
+            f" feature extractor gives {', '.join(map(str, found))}: set model.type='AlignedEncoderDecoder', which"
+            " tells the head"
         )
 
     @staticmethod
@@ -285,9 +290,9 @@ class FCNSkipHead(BaseDecodeHead):
 
 
 def reference_maps() -> tuple[FeatureMap, ...]:
-    """The maps of the reference's trunk, VGG16 with padding=100 and a valid fc6."""
+    """The maps of the reference's feature extractor, VGG16 with padding=100 and a valid fc6."""
     with torch.device("meta"):
-        return trunk_maps(FCNVGG(), FCConvNeck())
+        return read_feature_maps(FCNVGG(), FCConvNeck())
 
 
 @MODELS.register_module()

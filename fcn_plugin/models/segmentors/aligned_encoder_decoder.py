@@ -12,8 +12,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...geometry import CoordMap, FeatureMap, trunk_maps
-from ...geometry.trunk import takes_size
+from ...geometry import CoordMap, FeatureMap, read_feature_maps
+from ...geometry.feature_extractor import takes_size
 from ...structures import ImageFeatures
 from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
@@ -27,9 +27,9 @@ class AlignedEncoderDecoder(EncoderDecoder):
     """EncoderDecoder that puts the skip heads on any backbone of the toolbox, exactly aligned.
 
     Backbone and neck are built first; where their maps lie and what channels they have is read from them
-    (:func:`fcn_plugin.geometry.trunk_maps`) and handed to the skip heads, which need neither ``in_channels`` nor
-    ``geometry``. A trunk that nothing is known of is declared by ``decode_head.geometry``. Heads of the toolbox work as
-    in EncoderDecoder, and parameters have the same names.
+    (:func:`fcn_plugin.geometry.read_feature_maps`) and handed to the skip heads, which need neither ``in_channels`` nor
+    ``geometry``. If nothing is known of the feature extractor, ``decode_head.geometry`` declares its maps. Heads of the
+    toolbox work as in EncoderDecoder, and parameters have the same names.
 
     Args:
         backbone (Mapping): config of any backbone.
@@ -44,11 +44,11 @@ class AlignedEncoderDecoder(EncoderDecoder):
         **kwargs: ``train_cfg``, ``pretrained`` and ``init_cfg`` of :class:`mmseg.models.EncoderDecoder`.
 
     Attributes:
-        feature_maps (tuple[FeatureMap, ...]): what the trunk returns; empty if nothing can be known before it runs.
+        feature_maps (tuple[FeatureMap, ...]): what backbone and neck return; empty if only a run can tell.
 
     Raises:
-        ValueError: when built, if a head was given other channels or positions than the trunk's maps have, or if their
-            positions are not known.
+        ValueError: when built, if a head was given other channels or positions than the extracted maps have, or if
+            their positions are not known.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class AlignedEncoderDecoder(EncoderDecoder):
         return self.size_divisor % self.coarsest_stride == 0
 
     def _init_decode_head(self, decode_head: Mapping) -> None:
-        """Read the built trunk, and build the head for it."""
-        self.feature_maps = trunk_maps(self.backbone, self.neck if self.with_neck else None)
-        super()._init_decode_head(self._for_trunk(decode_head))
+        """Read the built feature extractor, and build the head for it."""
+        self.feature_maps = read_feature_maps(self.backbone, self.neck if self.with_neck else None)
+        super()._init_decode_head(self._for_feature_maps(decode_head))
         self._check(self.decode_head)
 
     def _init_auxiliary_head(self, auxiliary_head: Mapping | Sequence[Mapping] | None) -> None:
@@ -106,13 +106,13 @@ class AlignedEncoderDecoder(EncoderDecoder):
         heads = nn.ModuleList()
         for number, head in enumerate(auxiliary_head if several else [auxiliary_head]):
             try:
-                heads.append(MODELS.build(self._for_trunk(head)))
+                heads.append(MODELS.build(self._for_feature_maps(head)))
                 self._check(heads[-1])
             except ValueError as error:
                 raise ValueError(f"auxiliary_head{f'.{number}' if several else ''}: {error}") from error
         self.auxiliary_head = heads if several else heads[0]
 
-    def _for_trunk(self, head: Mapping) -> Mapping:
+    def _for_feature_maps(self, head: Mapping) -> Mapping:
         kind = MODELS.get(head["type"]) if isinstance(head["type"], str) else head["type"]
         is_skip_head = isinstance(kind, type) and issubclass(kind, FCNSkipHead)
         return {**head, "input_maps": self.feature_maps} if is_skip_head else head
@@ -134,7 +134,7 @@ class AlignedEncoderDecoder(EncoderDecoder):
             inputs (Tensor): images (N, C, H, W).
 
         Returns:
-            ImageFeatures: maps (N, C_i, h_i, w_i); as the trunk returns them, if nothing tells where they lie.
+            ImageFeatures: maps (N, C_i, h_i, w_i); as backbone and neck return them, if nothing tells where they lie.
         """
         height, width = inputs.shape[2:]
         if self.size_divisor > 1:  # also by nothing: exporters keep no branch that depends on the size

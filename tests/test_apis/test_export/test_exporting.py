@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
-from testing.narrow_trunks import BACKBONES
+from testing.narrow_backbones import BACKBONES
 from torch import nn
 
 from fcn_plugin.apis.export.check import CheckError

@@ -12,7 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from fcn_plugin import config_dir
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.geometry.measurement import measure_alignment
 from fcn_plugin.models.backbones import FCNVGG, CaffeNet, GoogLeNet
 from fcn_plugin.structures.image_features import ImageFeatures
@@ -133,7 +133,7 @@ def test_published_facts(case):
 @pytest.mark.parametrize("padding", [0, 100])
 def test_cells_lie_and_see_where_the_backbone_says(case, padding):
     net = case.build(padding, width=0.001)
-    measured = measure_alignment(LinearTrunk(net))
+    measured = measure_alignment(LinearFeatureExtractor(net))
     assert [(m.channels, m.coord_map) for m in measured] == [(m.channels, m.coord_map) for m in net.feature_maps]
     assert [m.field for m in measured] == [(field, field) for _, _, field in case.maps]
 

@@ -110,11 +110,12 @@ def test_earlier_stage_difference():
     assert build(FCN32sHead, 1).earlier_stage_difference() == (set(), set())
 
 
-def test_features_of_another_trunk_are_refused():
+def test_features_of_another_feature_extractor_are_refused():
     model = build(FCN16sHead, 2)
     other = ImageFeatures(features(model, [(9, 9), (9, 9)], (9, 9)), (9, 9), [CoordMap(16, 0), CoordMap(32, 0)])
     with pytest.raises(
-        ValueError, match=r"built for .*offset -91.5.* the trunk gives .*offset 0.*model.type='AlignedEncoderDecoder'"
+        ValueError,
+        match=r"built for .*offset -91.5.* the feature extractor gives .*offset 0.*model.type='AlignedEncoderDecoder'",
     ):
         model(other)
     with pytest.raises(TypeError, match="tuple does not carry: set model.type='AlignedEncoderDecoder'"):
@@ -186,7 +187,7 @@ def test_wrong_arguments_when_built(kwargs, message):
         FCN8sHead(**arguments)
 
 
-def test_channels_and_positions_of_the_trunk():
+def test_channels_and_positions_of_the_feature_extractor():
     head = FCN8sHead(num_classes=2, input_maps=MAPS)
     assert head.in_channels == [4, 5, 6] and head.in_index == [-3, -2, -1]
     assert head.feature_maps == tuple(CoordMap(stride, 0) for stride in (8, 16, 32))
@@ -198,7 +199,7 @@ def test_channels_and_positions_of_the_trunk():
 
 
 @pytest.mark.parametrize("end, border", [(-31, "replicate"), (-15.5, "zeros"), (-12.5, "zeros"), (None, "zeros")])
-def test_border_follows_from_the_trunk(end, border):
+def test_border_follows_from_the_feature_extractor(end, border):
     maps = [FeatureMap(4, CoordMap(32, 0, 65, end))]
     assert FCN32sHead(num_classes=2, input_maps=maps).border == border
     assert FCN32sHead(num_classes=2, input_maps=maps, border="replicate").border == "replicate"

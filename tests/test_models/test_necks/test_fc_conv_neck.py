@@ -63,7 +63,7 @@ def test_frozen(frozen):
     first, second = (neck(features(torch.ones(1, 2, 3, 3)))[0] for _ in range(2))
     assert not torch.equal(first, second)
     passed = neck(features(torch.ones(1, 2, 3, 3, requires_grad=True)))[0]
-    assert passed.requires_grad  # a trunk that is trained still gets its gradient
+    assert passed.requires_grad  # a feature extractor that is trained still gets its gradient
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from testing.narrow_trunks import BACKBONES, without_interpolated_paths
+from testing.narrow_backbones import BACKBONES, without_interpolated_paths
 
 import fcn_plugin.geometry.backbones as known_backbones
 from fcn_plugin.geometry.coord_map import CoordMap
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.structures.image_features import ImageFeatures
 
 #: What a head is called by the number of maps that it fuses.
@@ -106,11 +106,12 @@ def linear_probe(model):
     All scores of class 1 are the distance of their cells from a pixel ``at``, those of class 0 nothing: the boundary of
     the classes lies where their logits are equal.
     """
-    trunk, head = LinearTrunk(without_interpolated_paths(model.backbone)), model.double().eval().decode_head
+    extractor = LinearFeatureExtractor(without_interpolated_paths(model.backbone))
+    head = model.double().eval().decode_head
 
     def features(at, turned=False):
         image = (torch.arange(1024, dtype=torch.float64) - at).expand(1, 1, 32, 1024)
-        return trunk.maps((image.transpose(2, 3) if turned else image).requires_grad_())
+        return extractor.maps((image.transpose(2, 3) if turned else image).requires_grad_())
 
     coord_maps = model.extract_feat(torch.zeros(1, 3, 32, 1024, dtype=torch.float64)).coord_maps
     near, further = features(0), features(-1)
@@ -183,7 +184,8 @@ def test_unknown_backbone_with_declared_geometry():
     assert model(torch.zeros(1, 3, 64, 70), mode="tensor").shape == (1, 3, 64, 70)
     cfg.decode_head.geometry[0].stride = 4
     wrong = (
-        r"strides of 4, 16, 32 in the maps \[-3, -2, -1\], but the trunk gives .*1: 4 channels at stride 8.*: set in_"
+        r"strides of 4, 16, 32 in the maps \[-3, -2, -1\], but the feature extractor gives .*"
+        "1: 4 channels at stride 8.*: set in_"
     )
     with pytest.raises(ValueError, match=wrong):
         MODELS.build(cfg)
@@ -194,8 +196,8 @@ def test_unknown_backbone_with_declared_geometry():
     [
         (
             {"decode_head.in_channels": [4, 8, 16]},
-            r"in_channels=\[4, 8, 16\] in the maps \[-3, -2, -1\], but the trunk gives 0: 4 channels at stride 4, 1: 8"
-            " channels at stride 8, .*: leave in_channels out, or set in_index to other maps",
+            r"in_channels=\[4, 8, 16\] in the maps \[-3, -2, -1\], but the feature extractor gives 0: 4 channels at"
+            " stride 4, 1: 8 channels at stride 8, .*: leave in_channels out, or set in_index to other maps",
         ),
         (
             {"size_divisor": 8, "auxiliary_head": dict(type="FCNHead", in_channels=8, channels=4, num_classes=3)},

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .linear_copy import LinearCopy, prepare
 
 
-class LinearTrunk:
+class LinearFeatureExtractor:
     """A backbone and its neck as a positive, linear copy; they themselves are left as they are.
 
     Args:

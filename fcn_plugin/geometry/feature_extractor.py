@@ -1,4 +1,4 @@
-"""What a trunk, a built backbone with its neck, hands on: channels and positions of its maps."""
+"""What a feature extractor, a built backbone with its neck, hands on: channels and positions of its maps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from .backbones import UnknownGeometryError, backbone_maps, neck_maps
 from .coord_map import CoordMap
 from .feature_map import FeatureMap
-from .linear_trunk import LinearTrunk
+from .linear_feature_extractor import LinearFeatureExtractor
 from .measurement import measure_alignment
 
 #: Height and width of the image of a dry run, in pixels. What a map is wider than high is free of padding and rounding.
 HEIGHT, WIDTH = 512, 1024
 
 
-def trunk_maps(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[FeatureMap, ...]:
-    """The maps of a trunk, in its order.
+def read_feature_maps(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[FeatureMap, ...]:
+    """The maps of a feature extractor, in its order.
 
     Backbones and necks of this package have recorded them. Of others, channels and strides are those of a dry run, and
     positions are read from the layers of those that are known (:mod:`.backbones`). Networks of timm are measured: they
@@ -33,7 +33,7 @@ def trunk_maps(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[Feat
         neck (nn.Module, optional): takes what the backbone returns.
 
     Returns:
-        tuple[FeatureMap, ...]: without ``coord_map`` for a trunk that is not known; empty if it cannot run dry, too.
+        tuple[FeatureMap, ...]: without ``coord_map`` where nothing tells it; empty if it cannot run dry, either.
 
     Raises:
         UnknownGeometryError: for settings of a known backbone that give its maps no one position.
@@ -60,7 +60,7 @@ def _located(maps: Sequence[FeatureMap], coord_maps: Sequence[CoordMap] | None) 
 
 
 def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
-    measured = measure_alignment(LinearTrunk(backbone))
+    measured = measure_alignment(LinearFeatureExtractor(backbone))
     for one in measured:
         if one.problem:
             raise UnknownGeometryError(
@@ -80,9 +80,10 @@ def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
 
 
 def dry_run(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[FeatureMap, ...] | None:
-    """Run a copy of a trunk whose tensors have no values (torch's ``meta`` device); the trunk itself is left as it is.
+    """Run a copy of a feature extractor whose tensors have no values (torch's ``meta`` device).
 
-    It takes as long as Python needs to go through the layers, tenths of a second at most.
+    The feature extractor itself is left as it is. It takes as long as Python needs to go through the layers,
+    tenths of a second at most.
 
     Returns:
         tuple[FeatureMap, ...], optional: channels and strides; None if the backbone or the neck cannot run without
@@ -140,4 +141,4 @@ def _seen(features: Tensor | Sequence[Tensor]) -> tuple[FeatureMap, ...]:
     return tuple(maps)
 
 
-__all__ = ["UnknownGeometryError", "dry_run", "takes_size", "trunk_maps"]
+__all__ = ["UnknownGeometryError", "dry_run", "takes_size", "read_feature_maps"]

@@ -2,12 +2,12 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from testing.narrow_trunks import BACKBONES
+from testing.narrow_backbones import BACKBONES
 from torch import nn
 
 from fcn_plugin.checks.model import build_without_values
-from fcn_plugin.geometry import FeatureMap, trunk_maps
-from fcn_plugin.geometry.trunk import dry_run, takes_size
+from fcn_plugin.geometry import FeatureMap, read_feature_maps
+from fcn_plugin.geometry.feature_extractor import dry_run, takes_size
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
@@ -20,7 +20,7 @@ def scope():
 @pytest.mark.parametrize("name", BACKBONES)
 def test_maps_are_those_of_a_real_run(name):
     backbone = MODELS.build(BACKBONES[name])
-    maps = trunk_maps(backbone)
+    maps = read_feature_maps(backbone)
     with torch.no_grad():
         features = backbone(torch.zeros(2, 3, 64, 64))
     assert [one.channels for one in maps] == [one.shape[1] for one in features]
@@ -34,7 +34,7 @@ def test_map_that_does_not_grow_with_the_image():
     assert dry_run(pooled) == (FeatureMap(5),)
 
 
-def test_the_trunk_is_left_as_it_is():
+def test_the_feature_extractor_is_left_as_it_is():
     backbone = MODELS.build(dict(BACKBONES["resnet18-v1c"], frozen_stages=1))
     backbone.train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
@@ -67,10 +67,10 @@ def test_what_needs_values_is_not_checked():
 def test_neck_that_does_not_fit():
     message = r"does not take the maps of the backbone \(13 channels at stride 8; .*set model.neck.in_channels=26"
     with pytest.raises(ValueError, match="FCConvNeck " + message):
-        trunk_maps(FCNVGG(width=0.05), FCConvNeck(25, 7))
+        read_feature_maps(FCNVGG(width=0.05), FCConvNeck(25, 7))
     fpn = MODELS.build(dict(type="FPN", in_channels=[4, 8, 16, 33], out_channels=5, num_outs=4))
     with pytest.raises(ValueError, match=r"FPN does not take the maps of ResNetV1c \(4 channels at .*set model.neck"):
-        trunk_maps(MODELS.build(BACKBONES["resnet18-v1c"]), fpn)
+        read_feature_maps(MODELS.build(BACKBONES["resnet18-v1c"]), fpn)
 
 
 @pytest.mark.parametrize("name", ["resnet18-v1c", "swin"])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fcn_plugin.geometry.linear_trunk import LinearTrunk
+from fcn_plugin.geometry.linear_feature_extractor import LinearFeatureExtractor
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
 
@@ -44,22 +44,22 @@ def ones(height, width):
 
 
 def test_maps_and_weights():
-    trunk, image = LinearTrunk(WithTokens()), ones(8, 12)
-    (feature_map,) = trunk.maps(image)
-    assert feature_map.shape == (1, 2, 4, 6) and trunk.num_maps == 1 and trunk.name == "WithTokens"
+    extractor, image = LinearFeatureExtractor(WithTokens()), ones(8, 12)
+    (feature_map,) = extractor.maps(image)
+    assert feature_map.shape == (1, 2, 4, 6) and extractor.num_maps == 1 and extractor.name == "WithTokens"
     expected = torch.zeros(8, 12, dtype=torch.float64)
     expected[4:6, 10:12] = 0.25
-    assert (trunk.weights(image, feature_map, (2, 5)) == expected.numpy()).all()
+    assert (extractor.weights(image, feature_map, (2, 5)) == expected.numpy()).all()
 
 
 def test_activation_checkpointing_is_switched_off():
-    (feature_map,) = LinearTrunk(Checkpointed()).maps(ones(4, 4))
+    (feature_map,) = LinearFeatureExtractor(Checkpointed()).maps(ones(4, 4))
     assert feature_map.shape == (1, 2, 2, 2)
 
 
 def test_other_weights_are_others_and_always_the_same():
-    trunk, image = LinearTrunk(WithTokens()), ones(4, 4)
-    values = [trunk.maps(image, seed)[0].flatten()[0].item() for seed in (None, 1, 1, 2)]
+    extractor, image = LinearFeatureExtractor(WithTokens()), ones(4, 4)
+    values = [extractor.maps(image, seed)[0].flatten()[0].item() for seed in (None, 1, 1, 2)]
     assert values[0] == 1 and values[1] == values[2] and len(set(values)) == 3
 
 
@@ -69,9 +69,9 @@ def test_the_modules_are_left_as_they_are(device):
     with torch.device(device):
         backbone, neck = FCNVGG(width=0.02, norm_cfg=dict(type="BN")), FCConvNeck(10, 4)
     before = [id(parameter) for parameter in backbone.parameters()]
-    trunk = LinearTrunk(backbone, neck)
-    assert trunk.name == "FCNVGG and FCConvNeck"
-    assert [m.shape[1] for m in trunk.maps(ones(64, 64))] == [5, 10, 4]
+    extractor = LinearFeatureExtractor(backbone, neck)
+    assert extractor.name == "FCNVGG and FCConvNeck"
+    assert [m.shape[1] for m in extractor.maps(ones(64, 64))] == [5, 10, 4]
     assert [id(parameter) for parameter in backbone.parameters()] == before and backbone.training
     assert backbone.conv1_1.weight.dtype == torch.float32 and backbone.conv1_1.weight.device.type == device
 
@@ -88,6 +88,6 @@ def test_the_modules_are_left_as_they_are(device):
     ],
 )
 def test_networks_that_cannot_be_measured(what, message):
-    trunk = LinearTrunk(Returning(what))
+    extractor = LinearFeatureExtractor(Returning(what))
     with pytest.raises(ValueError, match=message):
-        trunk.maps(ones(64, 64))
+        extractor.maps(ones(64, 64))
