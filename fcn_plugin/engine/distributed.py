@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Callable
@@ -31,12 +32,19 @@ def set_up_distributed(cfg: Config) -> None:
         raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {cfg.launcher!r}")
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
+        atexit.register(_leave_process_group)
     cfg.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
         device_ids=None,
         broadcast_buffers=False,
         gradient_as_bucket_view=True,  # gradients are summed where they are: no copies of 500 MB
     )
+
+
+def _leave_process_group() -> None:
+    # a thread of gloo that still holds a tensor when Python is gone aborts the process, whose work is done
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def is_first_process() -> bool:

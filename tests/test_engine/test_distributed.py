@@ -1,11 +1,12 @@
-"""A check in the first of two processes."""
+"""Several processes: a check in the first of two, and the end of a process."""
 
 import os
+import sys
 import time
 
 import pytest
 from mmengine.config import Config
-from testing.utils import PROCESSES, free_port
+from testing.utils import PROCESSES, free_port, run
 from torch import distributed as torch_distributed
 
 from fcn_plugin.engine import distributed
@@ -69,3 +70,25 @@ def test_alone():
     """Without a launcher, the check is called."""
     with pytest.raises(ValueError, match="found something"):
         distributed.run_in_first_process(fail, Config(dict(launcher="none")))
+
+
+@pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "torch.distributed.destroy_process_group()"])
+def test_process_group_is_left_before_python_ends(end, tmp_path):
+    """A handler of before runs after ours."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import atexit
+import torch
+from mmengine.config import Config
+from fcn_plugin.engine.distributed import set_up_distributed
+atexit.register(lambda: print("joined:", torch.distributed.is_initialized()))
+set_up_distributed(Config(dict(launcher="pytorch")))
+assert torch.distributed.get_backend() == "gloo"
+{end}
+"""
+    )
+    address = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=free_port(), RANK=0, WORLD_SIZE=1)
+    outcome = run(sys.executable, script, cwd=tmp_path, **address)
+    assert outcome.returncode == (3 if "SystemExit" in end else 0)
+    assert outcome.stdout.splitlines()[-1] == "joined: False" and not outcome.errors
