@@ -68,8 +68,8 @@ def test_errors():
         with pytest.raises(ValueError, match="1 pixel or more, got 0"):
             classify(random_image(150, 150), 0)
     model = fcn32s("vgg11", 100)
-    (told,) = model.decode_head.feature_maps
-    model.decode_head.feature_maps = (type(told)(told.stride, told.offset),)
+    (feature_map,) = model.decode_head.feature_maps
+    model.decode_head.feature_maps = (type(feature_map)(feature_map.stride, feature_map.offset),)
     with pytest.raises(ValueError, match="receptive field is not known"):
         PatchClassifier(model)
 
