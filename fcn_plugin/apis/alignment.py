@@ -11,9 +11,10 @@ from prettytable import PrettyTable
 
 from ..checks.model import build_without_values, check_model
 from ..geometry import CoordMap, UnknownGeometryError
-from ..geometry.linear_feature_extractor import LinearFeatureExtractor, first_line
+from ..geometry.linear_feature_extractor import LinearFeatureExtractor
 from ..geometry.positions import MapAlignment
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, skip_heads
+from ..utils.text import first_line
 
 
 def build_feature_extractor(cfg: Config) -> LinearFeatureExtractor:

@@ -17,6 +17,7 @@ from ..checks.model import check_model
 from ..checks.weights import check_fit
 from ..datasets.transforms.loading import without_label_loaders
 from ..utils.config import leaf_datasets, read_config
+from ..utils.text import first_line
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
 from ..weights.importing import import_weights
@@ -99,4 +100,4 @@ def usable_device(name: str | None) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"the device {name!r} cannot be used: {first_line(error)}") from error

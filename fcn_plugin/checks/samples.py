@@ -15,6 +15,7 @@ from PIL import Image
 
 from ..datasets.transforms import LoadLabels
 from ..utils.images import is_remote, orientation_of
+from ..utils.text import first_line
 
 MAX_VALUES = 8  #: indices to name
 
@@ -144,5 +145,5 @@ def _describe(path: str, error: Exception) -> str:
         return f"{path}: truncated, or not a picture"
     if path in str(error) and error.__cause__:
         error = error.__cause__
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = first_line(error)
     return reason if path in reason else f"{path}: {reason}"

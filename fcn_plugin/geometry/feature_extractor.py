@@ -11,6 +11,7 @@ import torch
 from mmseg.models.backbones import TIMMBackbone
 from torch import Tensor, nn
 
+from ..utils.text import first_line
 from .backbones import UnknownGeometryError, backbone_maps, neck_maps
 from .coord_map import CoordMap
 from .feature_map import FeatureMap
@@ -106,7 +107,7 @@ def dry_run(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[Feature
             return None
         raise ValueError(
             f"{type(neck).__name__} does not take the maps of {type(backbone).__name__} ({'; '.join(map(str, maps))}):"
-            f" set model.neck to fit ({(str(error) or type(error).__name__).splitlines()[0]})"
+            f" set model.neck to fit ({first_line(error)})"
         ) from error
 
 

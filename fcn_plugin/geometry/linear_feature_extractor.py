@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..utils.text import first_line
 from .linear_copy import LinearCopy, prepare
 
 
@@ -88,8 +89,3 @@ def _with_values(module: nn.Module) -> nn.Module:
         if buffer.device.type == "meta":
             shared[id(buffer)] = torch.zeros_like(buffer, device="cpu")
     return copy.deepcopy(module, shared)
-
-
-def first_line(error: Exception) -> str:
-    """An error in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...utils.text import first_line
 from .network import ExportableNetwork
 
 #: Largest difference of logits that passes, relative to their range. Convolutions are summed in another order, which in
@@ -96,7 +97,7 @@ def compare(
         try:
             actual = run(image)
         except Exception as error:  # of the kinds of the runtime
-            raise CheckError(f"the exported file cannot compute logits {at}: {str(error).splitlines()[0]}") from error
+            raise CheckError(f"the exported file cannot compute logits {at}: {first_line(error)}") from error
         if actual.shape != expected.shape or actual.shape[2:] != image.shape[2:]:
             raise CheckError(f"the exported file makes logits of {tuple(actual.shape)} {at}, not {(*expected.shape,)}")
         extent = (expected.max() - expected.min()).clamp(min=torch.finfo(torch.float32).tiny)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import mmcv
 import numpy as np
 
+from ...utils.text import first_line
 from .predictor import Predictor, Sample
 from .sources import OVERLAYS, Source
 from .video import batches_of_frames, open_video, writing_video
@@ -84,7 +85,7 @@ class Inference:
             try:
                 sample = self.predictor.read(source.path)
             except Exception as error:  # whatever a transform makes of an unusual picture
-                self.on_step(Step(source, problem=_reason(error)))
+                self.on_step(Step(source, problem=first_line(error)))
                 continue
             waiting.setdefault(sample.sizes, []).append((source, sample))
             fullest = max(waiting, key=lambda sizes: len(waiting[sizes]))
@@ -110,7 +111,7 @@ class Inference:
         try:
             return list(self.predictor.predict(samples))
         except FAILURES as error:
-            reason = _reason(error)
+            reason = first_line(error)
         # one by one, not inside of the handler, whose error holds on to the memory of the batch
         return [reason] if len(samples) == 1 else [self._predict([sample])[0] for sample in samples]
 
@@ -122,7 +123,7 @@ class Inference:
             if number < reader.frame_cnt:
                 remark = f"it has {number} frames that can be read, where its header tells of {reader.frame_cnt}"
         except FAILURES as error:
-            problem = _reason(error)
+            problem = first_line(error)
         self.on_step(Step(source, problem=problem, remark=remark))
 
     def _predict_frames(self, source: Source, reader: mmcv.VideoReader) -> int:
@@ -145,7 +146,3 @@ class Inference:
         if not number:
             raise ValueError("it has no frame that can be read")
         return number
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
