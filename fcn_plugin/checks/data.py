@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +19,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
+from ..utils.images import is_remote
+from ..utils.text import first_line, summarize
 from ..version import __version__
 from .cache import CheckCache, stamp_of
-from .report import DataReport
+from .lists import check_names, check_text
+from .loaders import LOCAL, loaders_of, reads_local_files
+from .parts import build_steps, parts_of
+from .report import DataReport, Report
 from .samples import Findings, SampleCheck
 
 PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
@@ -34,13 +40,48 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
     """
     for name in dataloaders:
         for dataset in leaf_datasets(cfg.get(name)):
-            root = Path(dataset.get("data_root") or "")
-            for path in (*(dataset.get("data_prefix") or {}).values(), dataset.get("ann_file")):
-                if path and not (root / path).exists():
-                    raise FileNotFoundError(
-                        f"{name} needs {root / path}, which does not exist. {cfg.get('data_help', '')}".rstrip()
-                        + " If it is elsewhere, give its root with --data-root."
-                    )
+            root = dataset.get("data_root") or ""
+            prefixes = (dataset.get("data_prefix") or {}).values() if reads_files(dataset) else ()
+            for path in (*prefixes, dataset.get("ann_file")):
+                if not path or is_remote(str(path)) or is_remote(root) or (place := Path(root, path)).exists():
+                    continue
+                raise FileNotFoundError(
+                    f"{name} needs {place}, which does not exist. {cfg.get('data_help', '')}".rstrip()
+                    + " If it is elsewhere, give its root with --data-root."
+                )
+
+
+def check_lists(cfg: Config, dataloaders: Sequence[str], report: Report) -> bool:
+    """Check that the lists of the data sets can be read, and that their names are those of files.
+
+    Args:
+        cfg (Config): whose data is there, see :func:`check_data`.
+        dataloaders (Sequence[str]): which of its dataloaders.
+        report (Report): takes what is wrong.
+
+    Returns:
+        bool: whether all lists are right.
+    """
+    passed = []
+    for name in dataloaders:
+        for part in parts_of(cfg, name):
+            passed.append(False)
+            with report.collect():
+                dataset = build_dataset(part.cfg, name)
+                if dataset is not None and reads_files(part.cfg):
+                    check_names(dataset, part.name)
+                passed[-1] = True
+    return all(passed)
+
+
+def reads_files(dataset: ConfigDict) -> bool:
+    """Whether the images and labels of a data set are read from the file system."""
+    try:
+        loaders = loaders_of(dataset.get("pipeline") or [])
+    except (AssertionError, ImportError, KeyError, TypeError, ValueError):  # is told by the check of its steps
+        loaders = []
+    of_list = (dataset.get("backend_args") or {}).get("backend") in LOCAL
+    return of_list and all(reads_local_files(loader) for loader in loaders)
 
 
 def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
@@ -59,30 +100,28 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
     for cfg in cfgs:
         init_default_scope(cfg.get("default_scope") or "mmseg")
         for name in dataloaders:
-            for dataset_cfg in leaf_datasets(cfg.get(name)):
-                dataset = build_dataset(dataset_cfg, name)
+            for part in parts_of(cfg, name):
+                dataset = build_dataset(part.cfg, name)
                 if dataset is None:
                     continue
                 ignore_index = dataset.ignore_index
                 if name == "train_dataloader":
-                    head = head_of(cfg)
-                    ignore_index = head.get("ignore_index", 255)
-                    report.add(class_problems(head, dataset))
-                if (dataset_cfg, ignore_index) not in done:
-                    done.append((dataset_cfg, ignore_index))
-                    classes = len(dataset.metainfo["classes"])
-                    pipeline, labelled = dataset_cfg.get("pipeline") or [], name != "test_dataloader"
-                    try:
-                        check = SampleCheck(pipeline, classes, ignore_index, labelled)
-                    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
-                        reason = str(error.args[0] if error.args else error).split("\n")[0]
-                        raise ValueError(f"the pipeline of {name} cannot be built: {reason}") from error
-                    check_dataset(dataset, check, report)
+                    ignore_index = head_of(cfg).get("ignore_index", 255)
+                if (part.cfg, ignore_index) not in done:
+                    done.append((part.cfg, ignore_index))
+                    classes, labelled = len(dataset.metainfo["classes"]), name != "test_dataloader"
+                    loaders = loaders_of(build_steps(part), dataset.data_list[:1])
+                    check_dataset(dataset, SampleCheck(loaders, classes, ignore_index, labelled), report)
     report.finish()
 
 
-def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
+def build_dataset(cfg: ConfigDict, name: str, with_list: bool = True) -> BaseSegDataset | None:
     """Build a dataset with its list of samples and without its pipeline.
+
+    Args:
+        cfg (ConfigDict): of the dataset.
+        name (str): of its dataloader.
+        with_list (bool): read its list; without, no data need be there.
 
     Returns:
         BaseSegDataset | None: None, with a warning, for a dataset of another kind, which cannot be checked.
@@ -96,29 +135,47 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
         print_log(f"{what} is no BaseSegDataset: it is not checked", logger="current", level=logging.WARNING)
         return None
     try:
+        check_classes(cfg, kind)
         dataset = DATASETS.build({**cfg, "pipeline": [], "lazy_init": True})
         dataset.serialize_data = False  # the toolbox fails to serialize an empty list
-        dataset.full_init()
-    except (AssertionError, OSError, ValueError) as error:
-        raise ValueError(f"{what} cannot be built: {error}") from error
+        if with_list:
+            if type(dataset).load_data_list is BaseSegDataset.load_data_list:
+                check_text(dataset.ann_file)
+            dataset.full_init()
+    except (AssertionError, KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{what} cannot be built: {first_line(error)}") from error
     if not dataset.metainfo.get("classes"):
         raise ValueError(f"{what} has no classes: give it metainfo=dict(classes=..., palette=...)")
     return dataset
+
+
+def check_classes(cfg: ConfigDict, kind: type | None) -> None:
+    """Check the names of classes, and the number of their colours, in the settings of a data set.
+
+    Raises:
+        ValueError: for a text in place of several names, for a name twice, and for another number of colours.
+    """
+    given = cfg.get("metainfo") or {}
+    classes, palette = given.get("classes"), given.get("palette")
+    if classes is None:
+        classes = getattr(kind, "METAINFO", {}).get("classes")
+    if isinstance(classes, str) and not os.path.isfile(classes):
+        raise ValueError(
+            f"classes={classes!r} is a text, not a list of names (nor a file of them): write"
+            f" classes=({classes!r},), with a comma"
+        )
+    if not isinstance(classes, (list, tuple)):
+        return
+    if twice := [name for name, times in Counter(map(str, classes)).items() if times > 1]:
+        raise ValueError(f"its classes have the same name twice: {summarize(twice)}")
+    if isinstance(palette, (list, tuple)) and palette and len(palette) != len(classes) and "classes" in given:
+        raise ValueError(f"it has {len(classes)} classes and a palette of {len(palette)} colours: give one to each")
 
 
 def head_of(cfg: Config) -> dict:
     """The decode head's settings, of a cascade the last one's."""
     head = cfg.model.get("decode_head") or {}
     return head[-1] if isinstance(head, list) else head
-
-
-def class_problems(head: dict, dataset: BaseSegDataset) -> Findings:
-    """Whether the decode head has fewer classes than the labels that it is trained on."""
-    classes, scores = len(dataset.metainfo["classes"]), head.get("num_classes")
-    if scores is None or scores >= classes:
-        return Findings()
-    text = f"decode_head.num_classes is {scores}, but {type(dataset).__name__} has {classes} classes"
-    return Findings([("settings", text)])
 
 
 def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataReport) -> None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.models.backbones import TIMMBackbone
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..geometry import read_feature_maps
+from ..geometry import FeatureMap, UnknownGeometryError, read_feature_maps
 from ..models.decode_heads import FCNSkipHead
-from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
+from ..models.losses.class_weight import check_class_weight
+from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched, heads_of
+from ..utils.text import first_line
+
+WEIGHT_FILES = (".npy", ".json", ".yaml", ".yml")  #: formats of class weights that hold no code
 
 
 def check_model(cfg: Config) -> nn.Module:
@@ -27,10 +34,11 @@ def check_model(cfg: Config) -> nn.Module:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
     try:
+        check_weight_files(cfg.model, "model")
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)
         check_heads(getattr(model, "module", model))  # wrapped for test-time augmentation
-    except (ValueError, TypeError, KeyError, AssertionError) as error:
+    except (ValueError, TypeError, KeyError, AssertionError, OSError) as error:
         reason = str(error.args[0] if error.args else error).split("\n")[0]
         raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
     return model
@@ -50,27 +58,74 @@ def build_without_values(cfg: dict) -> nn.Module:
         return MODELS.build(cfg)
 
 
-def check_heads(model: nn.Module) -> None:
-    """Check the heads of a built segmentor against the maps it extracts.
+def check_weight_files(settings: object, where: str) -> None:
+    """Check the files that losses are to read the weights of classes from: the toolbox would run a pickle.
 
-    An :class:`AlignedEncoderDecoder` has done so itself.
+    Args:
+        settings (object): of a model, or of a part of it.
+        where (str): its name.
 
     Raises:
-        ValueError: naming what a head was built for, what the feature extractor gives, and what to set.
+        ValueError: naming the setting and the file, if it cannot be read.
     """
-    head, backbone = getattr(model, "decode_head", None), getattr(model, "backbone", None)
-    if isinstance(model, AlignedEncoderDecoder) or backbone is None or isinstance(head, nn.ModuleList):
-        return  # the last is a cascade of the toolbox
-    if not isinstance(head, FCNSkipHead):
-        if hasattr(backbone, "feature_maps"):
-            check_stretched(head, read_feature_maps(backbone, getattr(model, "neck", None)))
+    parts = settings.items() if isinstance(settings, Mapping) else enumerate(settings)
+    for key, value in parts:
+        name = f"{where}.{key}"
+        if key == "class_weight" and isinstance(value, str):
+            if not value.endswith(WEIGHT_FILES):
+                raise ValueError(f"{name}={value!r} is no file of weights: give a list, or a {', '.join(WEIGHT_FILES)}")
+            try:
+                get_class_weight(value)
+            except FileNotFoundError as error:
+                raise ValueError(f"{name}={value!r}: there is no such file") from error
+            except Exception as error:  # whatever a reader makes of a broken file
+                raise ValueError(f"{name}={value!r} cannot be read: {first_line(error)}") from error
+        elif isinstance(value, (Mapping, list, tuple)):
+            check_weight_files(value, name)
+
+
+def check_heads(model: nn.Module) -> None:
+    """Check the heads of a built segmentor, auxiliary ones as well, against the maps it extracts.
+
+    An :class:`AlignedEncoderDecoder` has checked its skip heads itself.
+
+    Raises:
+        ValueError: naming the head, what it was built for, what the feature extractor gives, and what to set.
+    """
+    backbone, neck = getattr(model, "backbone", None), getattr(model, "neck", None)
+    heads = heads_of(model)
+    if backbone is None or not heads:
         return
+    aligned = isinstance(model, AlignedEncoderDecoder)
+    maps = model.feature_maps if aligned else _maps(backbone, neck)
+    for name, head in heads.items():
+        try:
+            if isinstance(head, FCNSkipHead):
+                if not aligned:
+                    _check_skip_head(head, backbone, maps)
+            elif isinstance(head, BaseDecodeHead):
+                _check_channels(head, maps)
+                check_class_weight(head)
+                if not aligned and hasattr(backbone, "feature_maps"):
+                    check_stretched(head, maps)
+        except ValueError as error:
+            raise ValueError(str(error) if name == "decode_head" else f"{name}: {error}") from error
+
+
+def _maps(backbone: nn.Module, neck: nn.Module | None) -> Sequence[FeatureMap]:
+    """What is known of the maps: nothing of some settings, which heads of the toolbox do not mind."""
+    try:
+        return read_feature_maps(backbone, neck)
+    except UnknownGeometryError:
+        return ()
+
+
+def _check_skip_head(head: FCNSkipHead, backbone: nn.Module, maps: Sequence[FeatureMap]) -> None:
     if not hasattr(backbone, "feature_maps"):
         raise ValueError(
             f"{type(head).__name__} needs the positions of its maps, which {type(backbone).__name__} does not tell:"
             " set model.type='AlignedEncoderDecoder'"
         )
-    maps = read_feature_maps(backbone, getattr(model, "neck", None))
     used = [maps[i] for i in head.in_index if -len(maps) <= i < len(maps)]
     if (found := tuple(one.coord_map for one in used)) != head.feature_maps:
         raise ValueError(head.misfit(found))
@@ -78,4 +133,27 @@ def check_heads(model: nn.Module) -> None:
         raise ValueError(
             f"{type(head).__name__} was built for maps of {list(head.in_channels)} channels, but the feature"
             f" extractor gives {channels}: set model.decode_head.in_channels={channels}"
+        )
+
+
+def _check_channels(head: BaseDecodeHead, maps: Sequence[FeatureMap]) -> None:
+    """Check which maps a head of the toolbox takes, and their channels; without maps, they are not known."""
+    indices = head.in_index if isinstance(head.in_index, (list, tuple)) else [head.in_index]
+    if not maps or not all(isinstance(i, int) for i in indices):
+        return
+    listed = ", ".join(f"{i}: {one}" for i, one in enumerate(maps))
+    if any(not -len(maps) <= i < len(maps) for i in indices):
+        raise ValueError(
+            f"in_index={head.in_index} reaches beyond the {len(maps)} maps of the feature extractor ({listed})"
+        )
+    channels: int | list[int] = [maps[i].channels for i in indices]
+    if head.input_transform == "resize_concat":
+        channels = sum(channels)
+    elif head.input_transform is None:
+        (channels,) = channels
+    given = head.in_channels if isinstance(head.in_channels, int) else list(head.in_channels)
+    if given != channels:
+        raise ValueError(
+            f"{type(head).__name__} has in_channels={given} and in_index={head.in_index}, but the feature extractor"
+            f" gives {listed}: set in_channels={channels}, or in_index to other maps"
         )

@@ -13,7 +13,6 @@ from .samples import Findings
 MAX_NAMES = 20  #: files to name of each kind of problem
 #: Kinds of problems, in the order of the report.
 KINDS = {
-    "settings": "settings that do not fit each other",
     "empty": "lists without a single image",
     "neither": "names in a list that have neither image nor label",
     "missing image": "missing images",
@@ -31,6 +30,13 @@ class Report:
 
     def __init__(self) -> None:
         self.errors: dict[str, Exception] = {}  # each text once, in order
+        self.warnings: set[str] = set()
+
+    def warn(self, text: str) -> None:
+        """Warn of what may be right, each text once: stages share their data."""
+        if text not in self.warnings:
+            self.warnings.add(text)
+            print_log(text, logger="current", level=logging.WARNING)
 
     @contextmanager
     def collect(self) -> Iterator[None]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
-from .data import check_data, check_samples
+from .data import check_data, check_lists, check_samples
 from .report import Report
+from .settings import check_settings
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -50,7 +51,7 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         if model is not None and next_model is not None:
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(before)}, the stage before {_name(after)}")
-    _check_data(cfgs, TRAINING, samples, report)
+    _check_data(cfgs, models, TRAINING, samples, report)
     report.finish()
 
 
@@ -73,7 +74,7 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
             check_start(source, model, may_differ, earlier_stage=False)
-    _check_data([cfg], (dataloader,), samples, report)
+    _check_data([cfg], [model], (dataloader,), samples, report)
     report.finish()
 
 
@@ -93,16 +94,26 @@ def _check_next_stage(model: nn.Module, next_model: nn.Module, may_differ: Seque
         raise type(error)(f"the weights of {source}: {error}") from error
 
 
-def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: bool, report: Report) -> None:
-    """Check the data of those configs whose directories and lists are there."""
-    there = []
-    for cfg in cfgs:
+def _check_data(
+    cfgs: Sequence[Config],
+    models: Sequence[nn.Module | None],
+    dataloaders: Sequence[str],
+    samples: bool,
+    report: Report,
+) -> None:
+    """Check settings, and the data of those configs whose directories and lists are there."""
+    right = []
+    for cfg, model in zip(cfgs, models):
+        there = False
         with report.collect():
             check_data(cfg, dataloaders)
-            there.append(cfg)
+            there = check_lists(cfg, dataloaders, report)
+        check_settings(cfg, model, dataloaders, report, with_data=there)
+        if there:
+            right.append(cfg)
     if samples:
         with report.collect():
-            check_samples(there, dataloaders)
+            check_samples(right, dataloaders)
 
 
 def _name(cfg: Config) -> str:

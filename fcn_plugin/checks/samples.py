@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from mmcv.transforms import Compose, LoadAnnotations, LoadImageFromFile, TestTimeAug
-from mmseg.registry import TRANSFORMS
+from mmcv.transforms import LoadAnnotations
 from PIL import Image
 
 from ..datasets.transforms import LoadLabels
 from ..utils.images import is_remote, orientation_of
 from ..utils.text import first_line
+from .loaders import loaders_of, reads_local_files
 
 MAX_VALUES = 8  #: indices to name
 
@@ -63,7 +63,8 @@ class SampleCheck:
         """Check one sample of the dataset's ``data_list``."""
         findings = Findings()
         image_path, label_path = sample["img_path"], sample.get("seg_map_path")
-        there = {path: is_remote(path) or os.path.exists(path) for path in (image_path, label_path) if path}
+        elsewhere = not all(map(reads_local_files, self.loaders))
+        there = {p: elsewhere or is_remote(p) or os.path.exists(p) for p in (image_path, label_path) if p}
         if not label_path and self.labelled:
             findings.problems.append(("unlabelled", image_path))
         if label_path and not any(there.values()):
@@ -111,29 +112,11 @@ class SampleCheck:
         """Why the indices are not those of the file, if the toolbox's own LoadAnnotations read them."""
         if labels.ndim != 2:
             return "a colour picture: load it with LoadLabels and the palette of the dataset"
-        if not any(isinstance(loader, LoadLabels) for loader in self.loaders) and not is_remote(path):
+        if not any(isinstance(loader, LoadLabels) for loader in self.loaders) and os.path.exists(path):
             with Image.open(path) as picture:
                 if picture.mode.startswith(("I", "F")):
                     return "of its values, LoadAnnotations keeps 8 bits: load it with LoadLabels"
         return None
-
-
-def loaders_of(pipeline: Sequence[Mapping | Callable]) -> list[LoadImageFromFile | LoadAnnotations]:
-    """The steps of a pipeline that load images and labels, built, wherever they stand; each once.
-
-    They are known by their classes: a step can be named ``mmseg.LoadAnnotations``, or be given as a class.
-    """
-    loaders: dict[str, Callable] = {}
-    steps = [TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step for step in pipeline]
-    while steps:
-        step = steps.pop(0)
-        if isinstance(step, (LoadImageFromFile, LoadAnnotations)):
-            loaders.setdefault(repr(step), step)
-        elif isinstance(step, TestTimeAug):
-            steps[:0] = step.subroutines
-        elif isinstance(step, Compose):
-            steps[:0] = step.transforms
-    return list(loaders.values())
 
 
 def _size(array: np.ndarray) -> str:

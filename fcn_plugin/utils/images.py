@@ -21,3 +21,13 @@ def orientation_of(path: str) -> int:
             return picture.getexif().get(ORIENTATION, 1)
     except (OSError, UnidentifiedImageError):  # a format that only OpenCV knows
         return 1
+
+
+def size_of(path: str) -> tuple[int, int] | None:
+    """Width and height of a picture as it is shown, from its header; None if PIL cannot tell."""
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(ORIENTATION, 1) >= 5
+            return picture.size[::-1] if turned else picture.size
+    except OSError:  # not there, in another storage, or of another format; UnidentifiedImageError is one
+        return None

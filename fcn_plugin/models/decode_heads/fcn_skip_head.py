@@ -15,6 +15,7 @@ from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep
 from ...structures import ImageFeatures
 from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
+from ..losses.class_weight import check_class_weight
 from ..necks import FCConvNeck
 
 
@@ -99,7 +100,7 @@ class FCNSkipHead(BaseDecodeHead):
             **{"loss_decode": dict(type="PixelCrossEntropyLoss"), "init_cfg": None, **kwargs},
         )
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
-        self._check_class_weights()
+        check_class_weight(self)
 
         self.feature_maps = coord_maps
         self.steps = skip_steps(self.feature_maps)
@@ -182,16 +183,6 @@ class FCNSkipHead(BaseDecodeHead):
                     " geometry to where these lie"
                 )
         return declared
-
-    def _check_class_weights(self) -> None:
-        """Refuse losses that weigh another number of classes; the losses themselves do not know it."""
-        for loss in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
-            weights = getattr(loss, "class_weight", None)
-            if weights is not None and len(weights) not in (self.num_classes, self.out_channels):
-                raise ValueError(
-                    f"class_weight of {type(loss).__name__} must list one weight for each of {self.num_classes}"
-                    f" classes, got {len(weights)}: {list(weights)}"
-                )
 
     @staticmethod
     def layer_names(feature_maps: Sequence[CoordMap]) -> tuple[list[str], list[str]]:

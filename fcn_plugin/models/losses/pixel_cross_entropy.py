@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
+from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ class PixelCrossEntropyLoss(nn.Module):
     Args:
         reduction (str): 'mean' over the pixels that are not ignored, weighted by their weights (CVPR recipe), or 'sum'
             over them (PAMI recipe).
-        class_weight (Sequence[float], optional): a weight per class.
+        class_weight (Sequence[float] | str, optional): a weight per class, or a file of them, as in the toolbox.
         loss_weight (float): factor on the loss.
         loss_name (str): name in the log; it must start with ``loss_`` to be trained on.
 
@@ -32,14 +33,15 @@ class PixelCrossEntropyLoss(nn.Module):
     def __init__(
         self,
         reduction: str = "mean",
-        class_weight: Sequence[float] | None = None,
+        class_weight: Sequence[float] | str | None = None,
         loss_weight: float = 1.0,
         loss_name: str = "loss_ce",
     ) -> None:
         super().__init__()
         if reduction not in ("mean", "sum"):
             raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
-        self.reduction, self.class_weight, self.loss_weight = reduction, class_weight, loss_weight
+        self.reduction, self.loss_weight = reduction, loss_weight
+        self.class_weight = get_class_weight(class_weight)
         self.loss_name = loss_name
 
     def forward(

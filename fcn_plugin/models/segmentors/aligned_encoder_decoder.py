@@ -174,13 +174,21 @@ class AlignedEncoderDecoder(EncoderDecoder):
         return [declared.get(i) for i in range(count)] if declared else []
 
 
+def heads_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The heads of a segmentor, by their names in its config; of a cascade and of several auxiliary heads, each."""
+    heads: dict[str, nn.Module] = {}
+    for name in ("decode_head", "auxiliary_head"):
+        head = getattr(model, name, None)
+        if isinstance(head, nn.ModuleList):
+            heads.update((f"{name}.{i}", one) for i, one in enumerate(head))
+        elif isinstance(head, nn.Module):
+            heads[name] = head
+    return heads
+
+
 def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:
     """The skip heads of a segmentor, by their names in its config."""
-    auxiliary = getattr(model, "auxiliary_head", None)
-    heads = {"decode_head": model.decode_head, "auxiliary_head": auxiliary}
-    if isinstance(auxiliary, nn.ModuleList):
-        heads.update((f"auxiliary_head.{i}", head) for i, head in enumerate(auxiliary))
-    return {name: head for name, head in heads.items() if isinstance(head, FCNSkipHead)}
+    return {name: head for name, head in heads_of(model).items() if isinstance(head, FCNSkipHead)}
 
 
 def check_stretched(head: nn.Module, maps: Sequence[FeatureMap]) -> None:
