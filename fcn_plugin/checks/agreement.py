@@ -154,6 +154,8 @@ def check_order(datasets: Mapping[Part, BaseSegDataset], report: Report) -> None
     Raises:
         ValueError: naming the first class that has another index elsewhere.
     """
+    if not datasets:
+        return
     (first, dataset), *others = datasets.items()
     classes = [str(name) for name in dataset.metainfo["classes"]]
     for part, other in others:

@@ -115,13 +115,8 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
     report.finish()
 
 
-def build_dataset(cfg: ConfigDict, name: str, with_list: bool = True) -> BaseSegDataset | None:
+def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
     """Build a dataset with its list of samples and without its pipeline.
-
-    Args:
-        cfg (ConfigDict): of the dataset.
-        name (str): of its dataloader.
-        with_list (bool): read its list; without, no data need be there.
 
     Returns:
         BaseSegDataset | None: None, with a warning, for a dataset of another kind, which cannot be checked.
@@ -138,10 +133,9 @@ def build_dataset(cfg: ConfigDict, name: str, with_list: bool = True) -> BaseSeg
         check_classes(cfg, kind)
         dataset = DATASETS.build({**cfg, "pipeline": [], "lazy_init": True})
         dataset.serialize_data = False  # the toolbox fails to serialize an empty list
-        if with_list:
-            if type(dataset).load_data_list is BaseSegDataset.load_data_list:
-                check_text(dataset.ann_file)
-            dataset.full_init()
+        if type(dataset).load_data_list is BaseSegDataset.load_data_list:
+            check_text(dataset)
+        dataset.full_init()
     except (AssertionError, KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{what} cannot be built: {first_line(error)}") from error
     if not dataset.metainfo.get("classes"):

@@ -26,13 +26,21 @@ MARKS = {
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".jp2")
 
 
-def check_text(path: str) -> None:
-    """Check that a list is a text as the toolbox reads it: UTF-8 without a mark, a name in each line.
+def check_text(dataset: BaseSegDataset) -> None:
+    """Check that a list is a text as the toolbox reads it: a local file in UTF-8 without a mark, a name in each line.
+
+    Args:
+        dataset (BaseSegDataset): whose list is not read yet.
 
     Raises:
         ValueError: naming the list, what it is, and how to bring it right.
     """
-    if not path or is_remote(path) or not os.path.isfile(path):
+    path, images = dataset.ann_file, dataset.data_prefix.get("img_path") or ""
+    if is_remote(path):
+        raise ValueError(f"the list {path} is on no local disk, from which the toolbox reads it: give ann_file a copy")
+    if not path and images.startswith(("http://", "https://")):
+        raise ValueError(f"the files of {images} cannot be listed: give ann_file a list, with its absolute path")
+    if not os.path.isfile(path):
         return
     content = Path(path).read_bytes()
     found = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
@@ -50,7 +58,7 @@ def check_text(path: str) -> None:
         raise ValueError(f"the list {path} ends its lines with CR alone: end them with LF")
     lines = text.removesuffix("\n").split("\n")
     empty = [number for number, line in enumerate(lines, 1) if not line.strip()]
-    if empty and text.strip():
+    if empty and text:
         numbers = summarize([str(number) for number in empty])
         raise ValueError(f"the list {path} has empty lines, which are names of no file: delete line {numbers}")
 
@@ -118,7 +126,7 @@ def _explanations(path: str, folder: str, suffix: str, setting: str, listing: _L
     stem = os.path.splitext(name)[0]
     if name.lstrip().startswith(("#", "//", ";")):
         yield "lines that are comments, which a list cannot have", repr(name)
-    first, *more = [part for part in re.split(r"[\s,;]+", name) if part]
+    first, *more = [part for part in re.split(r"[\s,;]+", name) if part] or [name]
     first = first.strip("\"'")
     tried = [first, first + suffix, os.path.basename(first), os.path.basename(first) + suffix]
     if more and there(*tried):
@@ -136,7 +144,7 @@ def _explanations(path: str, folder: str, suffix: str, setting: str, listing: _L
         )
     similar = listing.folded(own_folder).get(fold(file))
     if similar is not None:
-        if fold(file) == similar.casefold() or file.casefold() == similar.casefold():
+        if unicodedata.normalize("NFC", file) != unicodedata.normalize("NFC", similar):
             yield "names that differ in upper and lower case", f"{file}, there is {similar}"
         else:
             form = next((f for f in ("NFC", "NFD") if unicodedata.normalize(f, file) == file), "another form")

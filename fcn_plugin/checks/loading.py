@@ -56,7 +56,7 @@ def check_backends(part: Part, dataset: BaseSegDataset) -> None:
         ValueError: naming a storage that is not known, that lacks a package, or that is given wrong arguments.
     """
     prefixes = [prefix for prefix in dataset.data_prefix.values() if is_remote(prefix)]
-    loaders = loaders_of(part.pipeline)
+    loaders = loaders_of(build_steps(part))
     wanted = [(thing, args, "") for thing in (dataset, *loaders) for args in backends_of(thing)]
     if not wanted:
         wanted = [(dataset, {}, prefix) for prefix in prefixes]

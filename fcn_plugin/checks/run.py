@@ -107,10 +107,10 @@ def _check_data(
         there = False
         with report.collect():
             check_data(cfg, dataloaders)
-            there = check_lists(cfg, dataloaders, report)
-        check_settings(cfg, model, dataloaders, report, with_data=there)
-        if there:
+            there = True
+        if there and check_lists(cfg, dataloaders, report):
             right.append(cfg)
+        check_settings(cfg, model, dataloaders, there, report)
     if samples:
         with report.collect():
             check_samples(right, dataloaders)

@@ -22,7 +22,7 @@ from .batches import check_batches
 from .data import build_dataset
 from .loading import check_backends, check_loading
 from .overlap import check_overlap
-from .parts import Part, parts_of
+from .parts import TRAINING, Part, parts_of
 from .report import Report
 
 #: Settings of a loop, which are all there or all None.
@@ -34,7 +34,7 @@ LOOPS = {
 
 
 def check_settings(
-    cfg: Config, model: nn.Module | None, dataloaders: Sequence[str], report: Report, with_data: bool
+    cfg: Config, model: nn.Module | None, dataloaders: Sequence[str], there: bool, report: Report
 ) -> None:
     """Check the settings of a run against each other.
 
@@ -42,47 +42,55 @@ def check_settings(
         cfg (Config): of the run.
         model (nn.Module, optional): as from :func:`model_to_check`; None if it cannot be built.
         dataloaders (Sequence[str]): those that are used.
+        there (bool): whether the data are there; without, nothing is known of the data sets.
         report (Report): takes what is wrong.
-        with_data (bool): whether the data are there, and their lists right.
     """
     init_default_scope(cfg.get("default_scope") or "mmseg")
+    model = getattr(model, "module", model)  # wrapped for test-time augmentation
     for names in LOOPS.values():
         with report.collect():
             check_together(cfg, names)
-    if "train_dataloader" in dataloaders:
+    if TRAINING in dataloaders:
         with report.collect():
             check_intervals(cfg, report)
-    datasets: dict[Part, BaseSegDataset] = {}
     for name in dataloaders:
         with report.collect():
             check_dataloader(cfg, name)
-        for part in parts_of(cfg, name):
-            with report.collect():
-                dataset = build_dataset(part.cfg, name, with_data)
-                if dataset is not None:
-                    check_backends(part, dataset)
-                    check_loading(part, dataset.data_list, name != "test_dataloader", report)
-                    datasets[part] = dataset
+    datasets = _datasets(cfg, dataloaders, report) if there else {}
     evaluators = {}
-    for name in dataloaders:
-        evaluator = name.replace("dataloader", "evaluator")
+    for name in (name.replace("dataloader", "evaluator") for name in dataloaders):
         with report.collect():
-            evaluators[evaluator] = metrics_of(cfg.get(evaluator), evaluator)
+            evaluators[name] = metrics_of(cfg.get(name), name)
     if model is not None:
-        model = getattr(model, "module", model)  # wrapped for test-time augmentation
-        checks = [(check_scores, model), (check_testing, model), (check_numbers, model, datasets, report)]
-        for check, *arguments in (*checks, (check_ignored, model, datasets, evaluators), (check_padding, model)):
+        for check, *arguments in (
+            (check_scores, model),
+            (check_testing, model),
+            (check_padding, model),
+            (check_numbers, model, datasets, report),
+            (check_ignored, model, datasets, evaluators),
+        ):
             with report.collect():
                 check(*arguments)
-    if datasets:
+    check_overlap(datasets, report)
+    with report.collect():
+        check_order(datasets, report)
+    for name in dataloaders:
+        if name != TRAINING:
+            with report.collect():
+                check_batches({part: one for part, one in datasets.items() if part.loader == name}, cfg.get(name))
+
+
+def _datasets(cfg: Config, dataloaders: Sequence[str], report: Report) -> dict[Part, BaseSegDataset]:
+    """The data sets, with their lists, whose pipelines load what is needed."""
+    datasets = {}
+    for part in (part for name in dataloaders for part in parts_of(cfg, name)):
         with report.collect():
-            check_order(datasets, report)
-    if with_data:
-        check_overlap(datasets, report)
-        for name in dataloaders:
-            if name != "train_dataloader":
-                with report.collect():
-                    check_batches({part: one for part, one in datasets.items() if part.loader == name}, cfg.get(name))
+            dataset = build_dataset(part.cfg, part.loader)
+            if dataset is not None:
+                check_backends(part, dataset)
+                check_loading(part, dataset.data_list, part.loader != "test_dataloader", report)
+                datasets[part] = dataset
+    return datasets
 
 
 def check_together(cfg: Config, names: Sequence[str]) -> None:

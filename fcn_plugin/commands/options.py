@@ -7,12 +7,13 @@ import os
 import traceback
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import LOOPS
 
 from ..checks.data import check_data
 from ..utils.config import read_config
 from ..weights.checkpoint import WeightsError
+from .setting_action import SettingAction
 
 
 def add_config(parser: ArgumentParser, help: str = "config file, for example configs/fcn8s_vgg16_voc.py") -> None:
@@ -22,7 +23,9 @@ def add_config(parser: ArgumentParser, help: str = "config file, for example con
 
 def add_cfg_options(parser: ArgumentParser) -> None:
     """Add --cfg-options."""
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=SettingAction, default={}, help="override settings: key=value"
+    )
 
 
 def add_data_root(parser: ArgumentParser) -> None:
