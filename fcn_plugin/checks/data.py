@@ -136,7 +136,16 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
         if type(dataset).load_data_list is BaseSegDataset.load_data_list:
             check_text(dataset)
         dataset.full_init()
-    except (AssertionError, KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
+    except (
+        AssertionError,
+        AttributeError,
+        ImportError,
+        KeyError,
+        NotImplementedError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{what} cannot be built: {first_line(error)}") from error
     if not dataset.metainfo.get("classes"):
         raise ValueError(f"{what} has no classes: give it metainfo=dict(classes=..., palette=...)")

@@ -43,15 +43,16 @@ def parse_value(text: str) -> Any:
     """
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in text[1:-1]:
         return text[1:-1]
-    if os.path.exists(text):
-        return text
+    value = DictAction._parse_int_float_bool(text)
+    if not isinstance(value, str) or os.path.exists(text):
+        return value
     if text.startswith(("[", "(", "{")):
         try:
-            value = ast.literal_eval(text)
+            literal = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            value = None
-        if isinstance(value, (list, tuple, dict)):
-            return value
+            literal = None
+        if isinstance(literal, (list, tuple, dict)):
+            return literal
     bracketed = text.startswith("[") and text.endswith("]") or text.startswith("(") and text.endswith(")")
     inner = text[1:-1] if bracketed else text
     plain = not any(mark in inner for mark in "[](){}'\"")
@@ -60,4 +61,4 @@ def parse_value(text: str) -> Any:
             return DictAction._parse_iterable(text)
         except (AssertionError, RecursionError):
             return text
-    return DictAction._parse_int_float_bool(text)
+    return text

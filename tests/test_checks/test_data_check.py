@@ -245,11 +245,6 @@ class TestOrientation:
 
 
 class TestSettings:
-    def test_fewer_scores_than_classes(self, tree):
-        text = "decode_head.num_classes is 20, but PascalVOCDataset has 21 classes"
-        assert problems(config(tree, **{"model.decode_head.num_classes": 20})) == dict(settings=[text])
-        check_samples([config(tree, **{"model.decode_head.num_classes": 20})], ["test_dataloader"])
-
     def test_ignored_index(self, tree):
         """Labels in training may have the index that the head ignores, and no other one."""
         settings = {"model.decode_head.ignore_index": 100}
