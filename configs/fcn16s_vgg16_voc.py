@@ -1,5 +1,5 @@
 # FCN-16s from FCN-32s, PAMI recipe with rate 1e-12; train list: VOC2012 train; val list: VOC2012 val.
 _base_ = './fcn32s_vgg16_voc.py'
-earlier_stage = '{{ fileDirname }}/fcn32s_vgg16_voc.py'
+earlier_stage = "{{ fileDirname }}/fcn32s_vgg16_voc.py"
 model = dict(decode_head=dict(type='FCN16sHead'))
 optim_wrapper = dict(optimizer=dict(lr=1e-12))

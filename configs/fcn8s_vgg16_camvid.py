@@ -1,5 +1,5 @@
 # FCN-8s from FCN-16s, AdamW as for FCN-32s but 400 iterations; train list: CamVid train; val list: CamVid val.
 _base_ = './fcn32s_vgg16_camvid.py'
-earlier_stage = '{{ fileDirname }}/fcn16s_vgg16_camvid.py'
+earlier_stage = "{{ fileDirname }}/fcn16s_vgg16_camvid.py"
 model = dict(decode_head=dict(type='FCN8sHead'))
 train_cfg = dict(max_iters=400)
