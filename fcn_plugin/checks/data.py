@@ -25,7 +25,7 @@ from ..version import __version__
 from .cache import CheckCache, stamp_of
 from .lists import check_names, check_text
 from .loaders import LOCAL, loaders_of, reads_local_files
-from .parts import build_steps, parts_of
+from .parts import BUILD_ERRORS, build_steps, parts_of
 from .report import DataReport, Report
 from .samples import Findings, SampleCheck
 
@@ -69,7 +69,7 @@ def check_lists(cfg: Config, dataloaders: Sequence[str], report: Report) -> bool
             with report.collect():
                 dataset = build_dataset(part.cfg, name)
                 if dataset is not None and reads_files(part.cfg):
-                    check_names(dataset, part.name)
+                    check_names(dataset, part.name, report)
                 passed[-1] = True
     return all(passed)
 
@@ -78,7 +78,7 @@ def reads_files(dataset: ConfigDict) -> bool:
     """Whether the images and labels of a data set are read from the file system."""
     try:
         loaders = loaders_of(dataset.get("pipeline") or [])
-    except (AssertionError, ImportError, KeyError, TypeError, ValueError):  # is told by the check of its steps
+    except BUILD_ERRORS:  # is told by the check of its steps
         loaders = []
     of_list = (dataset.get("backend_args") or {}).get("backend") in LOCAL
     return of_list and all(reads_local_files(loader) for loader in loaders)
@@ -136,16 +136,7 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
         if type(dataset).load_data_list is BaseSegDataset.load_data_list:
             check_text(dataset)
         dataset.full_init()
-    except (
-        AssertionError,
-        AttributeError,
-        ImportError,
-        KeyError,
-        NotImplementedError,
-        OSError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except BUILD_ERRORS as error:
         raise ValueError(f"{what} cannot be built: {first_line(error)}") from error
     if not dataset.metainfo.get("classes"):
         raise ValueError(f"{what} has no classes: give it metainfo=dict(classes=..., palette=...)")

@@ -14,6 +14,7 @@ from mmseg.datasets import BaseSegDataset
 
 from ..utils.images import is_remote
 from ..utils.text import summarize
+from .report import Report
 
 #: Byte order marks, longest first, and the encodings that begin with them.
 MARKS = {
@@ -40,6 +41,8 @@ def check_text(dataset: BaseSegDataset) -> None:
         raise ValueError(f"the list {path} is on no local disk, from which the toolbox reads it: give ann_file a copy")
     if not path and images.startswith(("http://", "https://")):
         raise ValueError(f"the files of {images} cannot be listed: give ann_file a list, with its absolute path")
+    if path and os.path.isdir(path):
+        raise ValueError(f"the list {path} is a directory: give ann_file a file of names, or '' for all images")
     if not os.path.isfile(path):
         return
     content = Path(path).read_bytes()
@@ -63,7 +66,7 @@ def check_text(dataset: BaseSegDataset) -> None:
         raise ValueError(f"the list {path} has empty lines, which are names of no file: delete line {numbers}")
 
 
-def check_names(dataset: BaseSegDataset, where: str) -> None:
+def check_names(dataset: BaseSegDataset, where: str, report: Report) -> None:
     """Check that the names of a list are those of files, as far as it can be told what is wrong with them.
 
     Names of which nothing is on disk, under any spelling, are left to the check of all images and labels.
@@ -71,11 +74,19 @@ def check_names(dataset: BaseSegDataset, where: str) -> None:
     Args:
         dataset (BaseSegDataset): with its list.
         where (str): name of its settings.
+        report (Report): takes a warning of pictures of another suffix, where all images of a directory are taken.
 
     Raises:
         ValueError: naming the list, the names, what is there instead, and what to set.
     """
     prefix = dataset.data_prefix
+    if not dataset.ann_file and os.path.isdir(prefix["img_path"]):
+        names = sorted(name for _, _, files in os.walk(prefix["img_path"]) for name in files)
+        if other := [one for one in names if one.lower().endswith(PICTURES) and not one.endswith(dataset.img_suffix)]:
+            report.warn(
+                f"pictures of {prefix['img_path']} that do not end in img_suffix={dataset.img_suffix!r}, and are left"
+                f" out of {where}: {len(other)} ({summarize(other)})"
+            )
     wrong: dict[str, list[str]] = {}
     for key, setting in (("img_path", "img_suffix"), ("seg_map_path", "seg_map_suffix")):
         folder, suffix = prefix.get(key) or "", getattr(dataset, setting)
@@ -160,7 +171,8 @@ def _explanations(path: str, folder: str, suffix: str, setting: str, listing: _L
             yield f"names whose files do not end in {setting}={suffix!r}", f"{file}, there is {one}"
     for nearest in difflib.get_close_matches(file, listing.names(own_folder)[:5000], 3, 0.8):
         if _numbers(nearest) == _numbers(file):
-            yield "names that are not quite those of files", f"{file}, there is {nearest}"
+            shown = [one if one.isascii() else ascii(one) for one in (file, nearest)]
+            yield "names that are not quite those of files", f"{shown[0]}, there is {shown[1]}"
 
 
 def _numbers(name: str) -> list[int]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 
+from ..utils.text import first_line
 from .parts import Step, steps_of
 
 LOCAL = (None, "local", "disk")  #: names of the backend that reads from the file system
-KINDS = {"img": "images", "gt_seg_map": "labels"}  #: by key: what a loader of it reads
+KINDS = ("img", "gt_seg_map")  #: what loaders add to a sample
 
 
 class ImageLoader(LoadImageFromFile):
@@ -20,8 +21,9 @@ class ImageLoader(LoadImageFromFile):
         self.step = step
 
     def transform(self, results: dict) -> dict | None:
-        """What the step makes of a sample."""
-        return self.step(results)
+        """What the step makes of a sample, besides what is known of it."""
+        made = self.step(results)
+        return {**results, **made} if made else None
 
     def __repr__(self) -> str:
         return repr(self.step)
@@ -46,22 +48,29 @@ def loaders_of(pipeline: Sequence[Step], samples: Iterable[dict] = ()) -> list[L
         pipeline (Sequence[dict | Callable]): configs of steps, or steps.
         samples (Iterable[dict]): of the data set, to try the steps on if none is known to load images or labels.
     """
-    steps = steps_of(pipeline)
+    return find_loaders(pipeline, samples)[0]
+
+
+def find_loaders(
+    pipeline: Sequence[Step], samples: Iterable[dict] = ()
+) -> tuple[list[LoadImageFromFile | LoadAnnotations], str]:
+    """The loaders, as :func:`loaders_of`, and why the steps could not be tried on any of the samples, if so."""
+    steps, failure = steps_of(pipeline), ""
     loaders = _known(steps)
-    if len(kinds := {kind_of(one) for one in loaders.values()}) < len(KINDS):
+    if len(kinds := {kind_of(one) for one in loaders}) < len(KINDS):
         for sample in samples:
-            found = _tried(steps, sample, kinds)
-            if found is not None:
-                return list(_known([found.get(id(step), step) for step in steps]).values())
-    return list(loaders.values())
+            try:
+                found = _tried(steps, sample, kinds)
+            except Exception as error:  # of a step of a user's, or of any other on a broken sample
+                failure = failure or f"{sample['img_path']}: {first_line(error)}"
+                continue
+            return _known([found.get(id(step), step) for step in steps]), ""
+    return loaders, failure
 
 
-def _known(steps: Iterable[Callable]) -> dict[str, LoadImageFromFile | LoadAnnotations]:
-    loaders: dict[str, Callable] = {}
-    for step in steps:
-        if isinstance(step, (LoadImageFromFile, LoadAnnotations)):
-            loaders.setdefault(repr(step), step)
-    return loaders
+def _known(steps: Iterable[Callable]) -> list[LoadImageFromFile | LoadAnnotations]:
+    loaders = [step for step in steps if isinstance(step, (LoadImageFromFile, LoadAnnotations))]
+    return list({repr(loader): loader for loader in reversed(loaders)}.values())[::-1]
 
 
 def kind_of(loader: LoadImageFromFile | LoadAnnotations) -> str:
@@ -69,20 +78,20 @@ def kind_of(loader: LoadImageFromFile | LoadAnnotations) -> str:
     return "gt_seg_map" if isinstance(loader, LoadAnnotations) else "img"
 
 
-def _tried(steps: Sequence[Callable], sample: dict, known: set[str]) -> dict[int, Callable] | None:
-    """By the id of a step, a loader in its place: those that add images or labels to a sample; None if they fail."""
+def _tried(steps: Sequence[Callable], sample: dict, known: set[str]) -> dict[int, Callable]:
+    """By the id of a step, a loader in its place: those that add images or labels to a sample."""
     results, found = copy.deepcopy(sample), {}
     for step in steps:
+        if len(known) == len(KINDS):
+            break
         before = set(results)
-        try:
-            results = step(results)
-        except Exception:  # of a step of a user's, or of any other on a broken sample
-            return found or None
+        results = step(results)
         if not isinstance(results, Mapping):
             break
-        added = [kind for kind in KINDS if kind in results and kind not in before and kind not in known]
-        if added and not isinstance(step, (LoadImageFromFile, LoadAnnotations)):
+        added = {kind for kind in KINDS if kind in results and kind not in before | known}
+        if added:
             found[id(step)] = (LabelLoader if "gt_seg_map" in added else ImageLoader)(step)
+        known = known | added
     return found
 
 

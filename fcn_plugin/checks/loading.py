@@ -10,38 +10,36 @@ from mmseg.datasets import BaseSegDataset
 
 from ..utils.images import is_remote
 from ..utils.text import first_line
-from .loaders import LabelLoader, backends_of, kind_of, loaders_of
+from .loaders import LabelLoader, backends_of, find_loaders, kind_of, loaders_of, reads_local_files
 from .parts import Part, build_steps
-from .report import Report
 
 
-def check_loading(part: Part, samples: Sequence[dict], labelled: bool, report: Report) -> None:
+def check_loading(part: Part, samples: Sequence[dict], labelled: bool) -> None:
     """Check that a pipeline loads images and, where they are needed, labels.
 
     Args:
         part (Part): the data set.
         samples (Sequence[dict]): its ``data_list``.
         labelled (bool): whether labels are needed.
-        report (Report): takes a warning, if steps are of no known class and there is no sample to try them on.
 
     Raises:
-        ValueError: naming the dataloader, and the step to add.
+        ValueError: naming the data set, and the step to add.
     """
     steps = build_steps(part)
-    tried = [sample for sample in samples[:50] if _files_are_there(sample)][:1]
-    loaders = loaders_of(steps, tried)
+    elsewhere = not all(map(reads_local_files, steps))
+    tried = [sample for sample in samples[:50] if elsewhere or _files_are_there(sample)][:5]
+    loaders, failure = find_loaders(steps, tried)
     kinds = {kind_of(loader) for loader in loaders}
-    own = [step for step in steps if not type(step).__module__.startswith(("mmcv.", "mmseg.", "mmengine."))]
-    for kind, what, step in (("img", "images", "LoadImageFromFile"), ("gt_seg_map", "labels", "LoadLabels")):
-        if kind in kinds or (kind == "gt_seg_map" and not labelled):
-            continue
-        if any(isinstance(loader, LabelLoader) for loader in loaders):
-            continue  # it may load both
-        text = f"no step of the pipeline of {part.name} loads {what}"
-        if own and not tried:  # one of them may
-            report.warn(f"{text}, as far as is known")
-        else:
-            raise ValueError(f"{text}: add dict(type='{step}')")
+    if any(isinstance(loader, LabelLoader) for loader in loaders):
+        kinds.add("img")  # it may load both
+    needed = [("img", "images", "LoadImageFromFile"), *([("gt_seg_map", "labels", "LoadLabels")] if labelled else [])]
+    for kind, what, step in needed if tried else []:
+        if kind not in kinds:
+            raise ValueError(
+                f"the pipeline of {part.name} fails on {failure}"
+                if failure
+                else f"no step of the pipeline of {part.name} loads {what}: add dict(type='{step}')"
+            )
 
 
 def _files_are_there(sample: dict) -> bool:

@@ -16,6 +16,8 @@ from mmseg.registry import TRANSFORMS
 from ..utils.text import first_line
 
 Step = Mapping | Callable
+#: What the toolbox raises when it refuses the settings of a component.
+BUILD_ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 TRAINING = "train_dataloader"
 
 
@@ -89,6 +91,6 @@ def build_steps(part: Part) -> list[Callable]:
     """
     try:
         return steps_of(part.pipeline)
-    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
+    except BUILD_ERRORS as error:
         reason = first_line(error.args[0] if error.args and isinstance(error, KeyError) else error)
         raise ValueError(f"the pipeline of {part.loader} cannot be built: {reason}") from error

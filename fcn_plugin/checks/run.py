@@ -108,9 +108,9 @@ def _check_data(
         with report.collect():
             check_data(cfg, dataloaders)
             there = True
-        if there and check_lists(cfg, dataloaders, report):
+        listed = there and check_lists(cfg, dataloaders, report)
+        if check_settings(cfg, model, dataloaders, there, report) and listed:
             right.append(cfg)
-        check_settings(cfg, model, dataloaders, there, report)
     if samples:
         with report.collect():
             check_samples(right, dataloaders)

@@ -35,7 +35,7 @@ LOOPS = {
 
 def check_settings(
     cfg: Config, model: nn.Module | None, dataloaders: Sequence[str], there: bool, report: Report
-) -> None:
+) -> bool:
     """Check the settings of a run against each other.
 
     Args:
@@ -44,6 +44,9 @@ def check_settings(
         dataloaders (Sequence[str]): those that are used.
         there (bool): whether the data are there; without, nothing is known of the data sets.
         report (Report): takes what is wrong.
+
+    Returns:
+        bool: whether images and labels can be read as the pipelines have it.
     """
     init_default_scope(cfg.get("default_scope") or "mmseg")
     model = getattr(model, "module", model)  # wrapped for test-time augmentation
@@ -56,19 +59,18 @@ def check_settings(
     for name in dataloaders:
         with report.collect():
             check_dataloader(cfg, name)
-    datasets = _datasets(cfg, dataloaders, report) if there else {}
+    datasets, readable = _datasets(cfg, dataloaders, report) if there else ({}, False)
     evaluators = {}
     for name in (name.replace("dataloader", "evaluator") for name in dataloaders):
         with report.collect():
             evaluators[name] = metrics_of(cfg.get(name), name)
     if model is not None:
-        for check, *arguments in (
-            (check_scores, model),
-            (check_testing, model),
-            (check_padding, model),
-            (check_numbers, model, datasets, report),
-            (check_ignored, model, datasets, evaluators),
-        ):
+        checks = [(check_numbers, model, datasets, report), (check_ignored, model, datasets, evaluators)]
+        if TRAINING in dataloaders:
+            checks += [(check_scores, model), (check_padding, model)]
+        if any(cfg.get(name) for name in dataloaders if name != TRAINING):
+            checks.append((check_testing, model))
+        for check, *arguments in checks:
             with report.collect():
                 check(*arguments)
     check_overlap(datasets, report)
@@ -78,19 +80,23 @@ def check_settings(
         if name != TRAINING:
             with report.collect():
                 check_batches({part: one for part, one in datasets.items() if part.loader == name}, cfg.get(name))
+    return readable
 
 
-def _datasets(cfg: Config, dataloaders: Sequence[str], report: Report) -> dict[Part, BaseSegDataset]:
-    """The data sets, with their lists, whose pipelines load what is needed."""
-    datasets = {}
+def _datasets(cfg: Config, dataloaders: Sequence[str], report: Report) -> tuple[dict[Part, BaseSegDataset], bool]:
+    """The data sets, with their lists, whose pipelines load what is needed; and whether all of them do."""
+    datasets, readable = {}, True
     for part in (part for name in dataloaders for part in parts_of(cfg, name)):
+        passed = False
         with report.collect():
             dataset = build_dataset(part.cfg, part.loader)
             if dataset is not None:
                 check_backends(part, dataset)
-                check_loading(part, dataset.data_list, part.loader != "test_dataloader", report)
+                check_loading(part, dataset.data_list, part.loader != "test_dataloader")
                 datasets[part] = dataset
-    return datasets
+            passed = True
+        readable = readable and passed
+    return datasets, readable
 
 
 def check_together(cfg: Config, names: Sequence[str]) -> None:

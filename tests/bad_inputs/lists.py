@@ -46,8 +46,6 @@ def other_suffix(folder_name: str, old: str, new: str) -> Callable[[Folder], Non
 def replaced_by_directory(folder: Folder) -> None:
     (folder.data / TRAIN).unlink()
     (folder.data / TRAIN).mkdir()
-    for file in (folder.data / "JPEGImages").iterdir():
-        file.unlink()
 
 
 NFC, NFD = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
@@ -148,9 +146,18 @@ TABLE = [
         ("names that are not quite those of files", "train_0001.jpg, there is train_00001.jpg"),
         prepare=each(lambda name: name.replace("_0", "_")),
     ),
+    Bad(
+        "unseen-sign",
+        ("names that are not quite those of files", r"'train_00000\u200b.jpg', there is train_00000.jpg"),
+        prepare=each(lambda name: f"{name}\u200b"),
+    ),
     Bad("empty", ("lists without a single image: 1", TRAIN), prepare=rewrite(lambda text: "")),
     Bad("blanks-alone", (WHOSE, "has empty lines"), prepare=rewrite(lambda text: "   \n")),
     Bad("missing", "train_dataloader needs data/gone.txt", options="train_dataloader.dataset.ann_file=gone.txt"),
-    Bad("directory-in-its-place", "data/ImageSets/Segmentation/train.txt", prepare=replaced_by_directory),
+    Bad(
+        "directory-in-its-place",
+        (WHOSE, "is a directory: give ann_file a file of names"),
+        prepare=replaced_by_directory,
+    ),
     Bad("no-such-name", ("names in a list that have neither", "ghost.jpg"), prepare=rewrite(lambda text: "ghost\n")),
 ]

@@ -208,6 +208,19 @@ class TestLists:
         (root / "JPEGImages/image1.jpg").unlink()
         refused("missing images: 1\n", cfg, samples=True)
 
+    def test_all_images_of_a_directory(self, own, warned):
+        """Those of another suffix are left out, and named."""
+        cfg, root = own
+        (root / "JPEGImages/image5.jpg").rename(root / "JPEGImages/image5.JPG")
+        own_classes(cfg, [f"c{i}" for i in range(21)])
+        cfg.train_dataloader.dataset.ann_file = ""
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        check(cfg, samples=True)
+        (text,) = warned
+        assert text.endswith(
+            "do not end in img_suffix='.jpg', and are left out of train_dataloader.dataset: 1 (image5.JPG)"
+        )
+
     def test_a_data_set_that_reads_its_list_itself(self, own):
         from mmseg.registry import DATASETS
 
@@ -376,6 +389,10 @@ class TestLoading:
             r"problems in the data: 1 .*\n.*neither a class nor the ignored index: 1\n.*image5.png: 77", broken, True
         )
 
+    def test_a_step_that_fails(self, broken):
+        broken.val_dataloader.dataset.pipeline = [LOAD[0], dict(type="LoadOwn", add="text"), PACK]
+        refused(r"the pipeline of val_dataloader.dataset fails on .*image4.jpg: invalid literal", broken)
+
     def test_in_one_of_several_data_sets(self, broken):
         one = broken.val_dataloader.dataset
         other = dict(copy.deepcopy(one), pipeline=[LOAD[0], dict(type="LoadOwn"), PACK], indices=[0])
@@ -437,10 +454,9 @@ class TestStorages:
             cfg[name].dataset.pipeline[0] = dict(type="LoadImageFromFile", file_client_args=dict(backend="http"))
         check(cfg, samples=True)
 
-    def test_a_database(self, own):
+    def test_a_database(self, own, monkeypatch):
         """Names are keys, and not those of files."""
-        from mmengine.fileio import register_backend
-        from mmengine.fileio.backends import BaseStorageBackend
+        from mmengine.fileio.backends import BaseStorageBackend, backends
 
         cfg, root = own
 
@@ -451,7 +467,7 @@ class TestStorages:
             def get_text(self, filepath):
                 return self.get(filepath).decode()
 
-        register_backend("database", Database, force=True)
+        monkeypatch.setitem(backends, "database", Database)
         for name in BOTH:
             dataset = cfg[name].dataset
             folder = os.path.dirname(dataset.ann_file)
