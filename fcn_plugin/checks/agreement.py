@@ -93,7 +93,7 @@ def check_scores(model: nn.Module) -> None:
         ValueError: naming the head, and what to set.
     """
     for name, head in heads_of(model).items():
-        if not isinstance(head, BaseDecodeHead):
+        if not isinstance(head, BaseDecodeHead) or not hasattr(head, "out_channels"):  # K-Net's holds others
             continue
         two = f"model.{name}.num_classes=2"
         sigmoid = f"model.{name}.loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)"

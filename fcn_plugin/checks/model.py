@@ -20,6 +20,7 @@ from ..models.decode_heads import FCNSkipHead
 from ..models.losses.class_weight import check_class_weight
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched, heads_of
 from ..utils.text import first_line
+from .parts import BUILD_ERRORS
 
 WEIGHT_FILES = (".npy", ".json", ".yaml", ".yml")  #: formats of class weights that hold no code
 
@@ -38,7 +39,7 @@ def check_model(cfg: Config) -> nn.Module:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)
         check_heads(getattr(model, "module", model))  # wrapped for test-time augmentation
-    except (ValueError, TypeError, KeyError, AssertionError, OSError) as error:
+    except BUILD_ERRORS as error:
         reason = str(error.args[0] if error.args else error).split("\n")[0]
         raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
     return model
@@ -103,7 +104,7 @@ def check_heads(model: nn.Module) -> None:
             if isinstance(head, FCNSkipHead):
                 if not aligned:
                     _check_skip_head(head, backbone, maps)
-            elif isinstance(head, BaseDecodeHead):
+            elif isinstance(head, BaseDecodeHead) and hasattr(head, "in_index"):  # K-Net's holds others
                 _check_channels(head, maps)
                 check_class_weight(head)
                 if not aligned and hasattr(backbone, "feature_maps"):
