@@ -72,6 +72,9 @@ def _ignored(
             yield f"the classes left out in metainfo of {part.name}", 255
         for step in build_steps(part):
             yield from _of(step, f"{type(step).__name__} of {part.name}")
+            fill = getattr(step, "seg_fill_in", None)  # of RandomCutOut, which may be a class
+            if isinstance(fill, int) and not 0 <= fill < len(dataset.metainfo["classes"]):
+                yield f"seg_fill_in of {type(step).__name__} of {part.name}", fill
             if isinstance(step, Pad):
                 yield f"pad_val['seg'] of Pad of {part.name}", step.pad_val.get("seg", 255)
     for name, metrics in evaluators.items():

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..utils.images import is_remote
 from ..utils.text import first_line, summarize
 from ..version import __version__
 from .cache import CheckCache, stamp_of
-from .lists import check_names, check_text
+from .lists import check_names, check_text, nearest
 from .loaders import LOCAL, loaders_of, reads_local_files
 from .parts import BUILD_ERRORS, build_steps, parts_of
 from .report import DataReport, Report
@@ -46,7 +46,7 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
                 if not path or is_remote(str(path)) or is_remote(root) or (place := Path(root, path)).exists():
                     continue
                 raise FileNotFoundError(
-                    f"{name} needs {place}, which does not exist. {cfg.get('data_help', '')}".rstrip()
+                    f"{name} needs {place}, which does not exist{nearest(place)}. {cfg.get('data_help', '')}".rstrip()
                     + " If it is elsewhere, give its root with --data-root."
                 )
 
@@ -150,6 +150,8 @@ def check_classes(cfg: ConfigDict, kind: type | None) -> None:
         ValueError: for a text in place of several names, for a name twice, and for another number of colours.
     """
     given = cfg.get("metainfo") or {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"metainfo must be dict(classes=..., palette=...), got {given!r}")
     classes, palette = given.get("classes"), given.get("palette")
     if classes is None:
         classes = getattr(kind, "METAINFO", {}).get("classes")

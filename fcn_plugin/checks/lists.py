@@ -120,6 +120,21 @@ class _Listing:
             return []
 
 
+def nearest(path: Path) -> str:
+    """What is on disk in place of a path, for a message: `` (there is PATH)``, or nothing."""
+    while not path.parent.exists():
+        path = path.parent
+    names = _Listing._read(str(path.parent))
+    found = [name for name in names if fold(name) == fold(path.name)]
+    found = found or difflib.get_close_matches(path.name, names, 1, 0.8)
+    return f" (there is {_shown(str(path.parent / found[0]))})" if found else ""
+
+
+def _shown(name: str) -> str:
+    """A name as it is, or, with signs that may look like others, in escapes."""
+    return name if name.isascii() else ascii(name)
+
+
 def fold(name: str) -> str:
     """A name without what file systems and editors change: case, and the Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -142,6 +157,8 @@ def _explanations(path: str, folder: str, suffix: str, setting: str, listing: _L
     tried = [first, first + suffix, os.path.basename(first), os.path.basename(first) + suffix]
     if more and there(*tried):
         yield "lines of several columns, where a list has one name a line", repr(name)
+    if "\\" in name and (found := there(name.replace("\\", "/") + suffix)):
+        yield "names with backslashes, where slashes separate directories", f"{name}, there is {found}"
     if name.strip("\"'") != name and there(name.strip("\"'") + suffix):
         yield "names in quotes, which belong to the name: leave them out", repr(name)
     if suffix and (found := there(name, stem + suffix)):
@@ -169,10 +186,9 @@ def _explanations(path: str, folder: str, suffix: str, setting: str, listing: _L
         ending = one[len(stem) :]
         if one.startswith(stem) and not ending[:1].isalnum() and ending.lower().endswith(PICTURES):
             yield f"names whose files do not end in {setting}={suffix!r}", f"{file}, there is {one}"
-    for nearest in difflib.get_close_matches(file, listing.names(own_folder)[:5000], 3, 0.8):
-        if _numbers(nearest) == _numbers(file):
-            shown = [one if one.isascii() else ascii(one) for one in (file, nearest)]
-            yield "names that are not quite those of files", f"{shown[0]}, there is {shown[1]}"
+    for similar in difflib.get_close_matches(file, listing.names(own_folder)[:5000], 3, 0.8):
+        if _numbers(similar) == _numbers(file):
+            yield "names that are not quite those of files", f"{_shown(file)}, there is {_shown(similar)}"
 
 
 def _numbers(name: str) -> list[int]:

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
 from mmseg.models import SegDataPreProcessor
-from mmseg.registry import METRICS
+from mmseg.registry import DATA_SAMPLERS, METRICS
 from torch import nn
 
 from ..utils.config import class_of
@@ -122,6 +122,8 @@ def check_intervals(cfg: Config, report: Report) -> None:
     """
     loop = cfg.get("train_cfg") or {}
     interval, begin, end = loop.get("val_interval", 1), loop.get("val_begin", 1), loop.get("max_iters")
+    if end is not None and not (isinstance(end, (int, float)) and end >= 1 and end == int(end)):
+        raise ValueError(f"train_cfg.max_iters must be a whole number of 1 or more, got {end!r}")
     if not _is_whole(interval):
         raise ValueError(f"train_cfg.val_interval must be a whole number of 1 or more, got {interval!r}")
     if isinstance(end, int) and isinstance(begin, int) and begin > end and cfg.get("val_dataloader"):
@@ -148,6 +150,10 @@ def check_dataloader(cfg: Config, name: str) -> None:
                 f"{name}.{setting}={loader[setting]} needs workers, but num_workers is 0: set {name}.{setting}={unset},"
                 f" or {name}.num_workers to 1 or more"
             )
+    for setting in ("sampler", "batch_sampler"):
+        sampler = loader.get(setting)
+        if isinstance(sampler, Mapping) and class_of(sampler, DATA_SAMPLERS) is None:
+            raise ValueError(f"{name}.{setting}: there is no sampler {sampler.get('type')!r}")
     if "sampler" not in loader:
         raise ValueError(f"{name} has no sampler: set {name}.sampler=dict(type='DefaultSampler', shuffle=False)")
 

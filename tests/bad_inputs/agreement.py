@@ -73,6 +73,11 @@ TABLE = [
             ("rotate", "seg_pad_val of RandomRotate", "dict(type='RandomRotate', prob=1, degree=9, seg_pad_val=7)"),
             ("translate", "seg_pad_val of RandomTranslate", "dict(type='RandomTranslate', seg_pad_val=7)"),
             (
+                "cut-out",
+                "seg_fill_in of RandomCutOut",
+                "dict(type='RandomCutOut', prob=1, n_holes=1, cutout_shape=(4, 4), seg_fill_in=7)",
+            ),
+            (
                 "random-apply",
                 "seg_pad_val of RandomTranslate",
                 "dict(type='RandomApply', transforms=[dict(type='mmseg.RandomTranslate', seg_pad_val=7)])",
@@ -257,6 +262,11 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
         options="val_dataloader=None val_evaluator=None",
     ),
     Bad("test-alone", "test_evaluator is None", options="test_evaluator=None"),
+    Bad(
+        "sampler", "train_dataloader.sampler: there is no sampler 'Nope'", options="train_dataloader.sampler.type=Nope"
+    ),
+    Bad("metainfo", "metainfo must be dict(classes=..., palette=...)", options="val_dataloader.dataset.metainfo=3"),
+    Bad("max-iters", "train_cfg.max_iters must be a whole number", options="train_cfg.max_iters=abc"),
     Bad("val-interval", "train_cfg.val_interval must be", options="train_cfg.val_interval=0"),
     Bad(
         "no-labels-loaded",

@@ -100,6 +100,11 @@ TABLE = [
     ),
     Bad("tabs", "lines of several columns", prepare=each(lambda name: f"{name}\t{name}")),
     Bad("csv", "lines of several columns", prepare=each(lambda name: f"{name},1")),
+    Bad(
+        "backslashes",
+        ("names with backslashes", "there is ../JPEGImages/train_00000.jpg"),
+        prepare=each(lambda name: f"..\\JPEGImages\\{name}"),
+    ),
     Bad("quotes", "names in quotes", prepare=each(lambda name: f'"{name}"')),
     Bad(
         "comment",
@@ -154,6 +159,11 @@ TABLE = [
     Bad("empty", ("lists without a single image: 1", TRAIN), prepare=rewrite(lambda text: "")),
     Bad("blanks-alone", (WHOSE, "has empty lines"), prepare=rewrite(lambda text: "   \n")),
     Bad("missing", "train_dataloader needs data/gone.txt", options="train_dataloader.dataset.ann_file=gone.txt"),
+    Bad(
+        "missing-in-upper-case",
+        "Segmentation/Train.txt, which does not exist (there is data/ImageSets/Segmentation/train.txt)",
+        options="train_dataloader.dataset.ann_file=ImageSets/Segmentation/Train.txt",
+    ),
     Bad(
         "directory-in-its-place",
         (WHOSE, "is a directory: give ann_file a file of names"),

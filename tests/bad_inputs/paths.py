@@ -76,6 +76,17 @@ val_dataloader = dict(dataset=what)
         "root-is-a-file", "train_dataloader needs config.py/JPEGImages", command="train config.py --data-root config.py"
     ),
     Bad(
+        "root-in-another-unicode-form",
+        r"which does not exist (there is 'cafe\u0301')",
+        prepare=lambda folder: folder.data.rename(folder.path / "cafe\u0301"),
+        command="train config.py --data-root caf\u00e9",
+    ),
+    Bad(
+        "directory-in-another-case",
+        "needs data/JpegImages, which does not exist (there is data/JPEGImages)",
+        options="train_dataloader.dataset.data_prefix.img_path=JpegImages",
+    ),
+    Bad(
         "images-elsewhere",
         "train_dataloader needs data/images, which does not exist",
         options="train_dataloader.dataset.data_prefix.img_path=images",
