@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
 from .data import check_data, check_samples
 from .report import Report
+from .resume import check_class_order, check_resume
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -45,7 +48,12 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
     first, source = models[0], cfgs[0].get("load_from")
     if first is not None and source:
         with report.collect():
-            check_start(source, first, may_differ[0], earlier_stage=not cfgs[0].get("resume"))
+            meta = check_start(source, first, may_differ[0], earlier_stage=not cfgs[0].get("resume"))
+            if not cfgs[0].get("resume"):
+                _check_classes(meta, cfgs[0], TRAINING[0], source)
+    if source and cfgs[0].get("resume"):
+        with report.collect():
+            check_resume(cfgs[0])
     for before, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
         if model is not None and next_model is not None:
             with report.collect():
@@ -72,7 +80,8 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         if not source:
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
-            check_start(source, model, may_differ, earlier_stage=False)
+            meta = check_start(source, model, may_differ, earlier_stage=False)
+            _check_classes(meta, cfg, dataloader, source)
     _check_data([cfg], (dataloader,), samples, report)
     report.finish()
 
@@ -103,6 +112,12 @@ def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: boo
     if samples:
         with report.collect():
             check_samples(there, dataloaders)
+
+
+def _check_classes(meta: Mapping, cfg: Config, dataloader: str, source: str) -> None:
+    classes = (meta.get("dataset_meta") or {}).get("classes")
+    if warning := check_class_order(classes, cfg, dataloader, source):
+        print_log(warning, logger="current", level=logging.WARNING)
 
 
 def _name(cfg: Config) -> str:

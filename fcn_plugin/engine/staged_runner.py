@@ -32,7 +32,8 @@ class StagedRunner:
 
     - ``earlier_stage``: path of the config whose weights this one starts from;
     - ``precision`` and ``compile``: as :func:`set_precision` and :func:`enable_compile` have it;
-    - ``data_check``: whether to read all images and labels beforehand, True by default.
+    - ``data_check``: whether to read all images and labels beforehand, True by default;
+    - ``accept_changes``: whether an interrupted training may go on with changed settings (:func:`check_resume`).
 
     Args:
         cfg (Config): with ``work_dir``; copied.

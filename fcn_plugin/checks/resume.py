@@ -1,0 +1,202 @@
+"""A training that goes on, against what it was before: in silence, the toolbox takes half of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmseg.registry import OPTIMIZERS
+
+from ..utils.config import class_of
+from ..weights.checkpoint import read_checkpoint
+from .run_facts import WITHOUT_EFFECT, classes_of, differences, plain, run_facts
+
+RUN_FACTS = "run"  #: where a checkpoint's ``meta`` keeps the facts of its training
+MAX_LENGTH = 200  #: characters of a value in a message
+MAX_CHANGES = 12  #: to name in a message
+#: Settings that say how fast each weight learns: of the optimizer, and when it learns how fast.
+RATES = (
+    "optim_wrapper.optimizer",
+    "optim_wrapper.paramwise_cfg",
+    "param_scheduler",
+    "auto_scale_lr",
+    "train_dataloader.batch_size",
+    "processes",
+)
+OTHER_OPTIMIZER = "The state of one optimizer is of no use to another"
+#: Facts that older versions noted by themselves, and where in ``meta``.
+OLDER = (("randomness.seed", "seed"), ("precision", "precision"))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that is another one than when the checkpoint was saved.
+
+    Attributes:
+        setting: its name, as in ``--cfg-options`` where it is one.
+        old: its value then.
+        new: its value now.
+        refused: why no training can go on with it; empty if it can be meant.
+    """
+
+    setting: str
+    old: Any
+    new: Any
+    refused: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {_text(self.old)} then, {_text(self.new)} now"
+
+    @property
+    def of_rates(self) -> bool:
+        """Whether it is of how fast the weights learn."""
+        return any(self.setting == name or self.setting.startswith(f"{name}.") for name in RATES)
+
+
+def check_resume(cfg: Config) -> None:
+    """Check that a training that goes on from ``load_from`` has the settings that its checkpoint was trained with.
+
+    Raises:
+        ValueError: listing what has changed, unless ``accept_changes`` of the config is set and it can be meant.
+    """
+    changes = changes_since(read_checkpoint(cfg.load_from), cfg)
+    refused = [change for change in changes if change.refused]
+    if not changes or (cfg.get("accept_changes") and not refused):
+        return
+    what = f"{cfg.load_from} was trained with other settings than it would go on with: {listed(changes)}"
+    if refused:
+        reasons = "; ".join(dict.fromkeys(change.refused for change in refused))
+        raise ValueError(f"{what}. {reasons}: give another --work-dir to start anew, or the old settings")
+    raise ValueError(
+        f"{what}. Give the old settings, another --work-dir to start anew, or --accept-changes to go on with the new"
+        " ones; the result is then not that of one uninterrupted training"
+    )
+
+
+def changes_since(checkpoint: Mapping, cfg: Config) -> list[Change]:
+    """What has changed since a checkpoint was saved.
+
+    Args:
+        checkpoint (Mapping): with all that the training saved. For one of an older version, which does not note the
+            facts of its training, what else is in it is compared.
+        cfg (Config): as for :func:`run_facts`.
+    """
+    noted, new = checkpoint.get("meta", {}).get(RUN_FACTS), run_facts(cfg)
+    old = dict(noted if noted is not None else _older_facts(checkpoint, new))
+    if new["randomness.seed"] is None:
+        old.pop("randomness.seed", None)  # the checkpoint's is taken
+    before, after = old.pop("length", None), new.pop("length")
+    found = [part for name in new if name in old for part in differences(old[name], new[name], name)]
+    changes = [Change(*part, _refusal(*part)) for part in found]
+    if noted is None:
+        changes += _other_optimizer(checkpoint, cfg)
+    if "optimizer" not in checkpoint:
+        reason = "Without it (CheckpointHook's save_optimizer=False), no training can go on"
+        changes.append(Change("state of the optimizer", "not saved", "needed", reason))
+    if not any(change.of_rates for change in changes) and _has_ended(new["param_scheduler"], before, after):
+        changes.append(Change("training", f"{before}, where param_scheduler ends", after))
+    return changes
+
+
+def check_class_order(classes: Sequence[str] | None, cfg: Config, dataloader: str, source: str) -> str | None:
+    """Compare the classes of a checkpoint with those of the data it is used for.
+
+    Args:
+        classes (Sequence[str], optional): of the checkpoint (``dataset_meta`` in its ``meta``).
+        cfg (Config): with the data set.
+        dataloader (str): which data set.
+        source (str): what to call the checkpoint.
+
+    Returns:
+        str | None: a warning if the classes have other names.
+
+    Raises:
+        ValueError: if they are the same names in another order.
+    """
+    now = classes_of(cfg, dataloader)
+    old = [str(name) for name in classes or []]
+    if not old or not now or old == now or len(old) != len(now):
+        return None  # another number does not fit the weights
+    where = [i for i, (before, after) in enumerate(zip(old, now)) if before != after]
+    names = ", ".join(f"{i} {old[i]!r} then, {now[i]!r} now" for i in where[:6]) + (", ..." if len(where) > 6 else "")
+    if sorted(old) == sorted(now):
+        raise ValueError(
+            f"{source} was trained with the classes in another order ({names}): give the data set's metainfo the"
+            f" order of the checkpoint, classes={tuple(old)}"
+        )
+    return f"{source} was trained with other classes than the data of {dataloader} have ({names})"
+
+
+def listed(changes: Iterable[Change]) -> str:
+    """Changes in words."""
+    texts = list(map(str, changes))
+    rest = len(texts) - MAX_CHANGES
+    return "; ".join(texts[:MAX_CHANGES]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _refusal(setting: str, before: Any, after: Any) -> str:
+    """Why no training can go on with a changed setting; empty if it can."""
+    if setting == "classes" and sorted(before) == sorted(after):
+        return "With the classes in another order, the weights mean something else"
+    if setting == "optim_wrapper.optimizer.type":
+        return OTHER_OPTIMIZER
+    if setting == "optim_wrapper.paramwise_cfg" and bool(before) != bool(after):
+        return "With and without paramwise_cfg, an optimizer groups its parameters differently"
+    if setting == "EMAHook" and bool(before) != bool(after):
+        return "Averaging cannot begin or end within a training"
+    return ""
+
+
+def _has_ended(schedule: Any, before: int | None, after: int) -> bool:
+    """Whether a training is now longer than its schedule, which it was not before."""
+    ends = [one["end"] for one in schedule if isinstance(one, dict)] if isinstance(schedule, list) else []
+    ends = [end for end in ends if not isinstance(end, str)]
+    return bool(ends) and before is not None and after > before >= max(ends)
+
+
+def _older_facts(checkpoint: Mapping, new: Mapping) -> dict[str, Any]:
+    """What a checkpoint without noted facts tells of its training, in the words of ``new``."""
+    meta = checkpoint.get("meta", {})
+    facts = {"EMAHook": (new["EMAHook"] or ["one"]) if "ema_state_dict" in checkpoint else []}
+    if classes := (meta.get("dataset_meta") or {}).get("classes"):
+        facts["classes"] = [str(name) for name in classes]
+    facts.update({name: meta[key] for name, key in OLDER if meta.get(key) is not None})
+    states, now = checkpoint.get("param_schedulers"), new["param_scheduler"]
+    if isinstance(now, list) and isinstance(states, (list, type(None))):
+        states = states or []
+        facts["param_scheduler"] = [
+            {key: plain(state.get(key, value)) for key, value in settings.items()}
+            for state, settings in zip(states, now)
+        ] + [{"end": state.get("end")} for state in states[len(now) :]]
+    groups = checkpoint.get("optimizer", {}).get("param_groups")
+    if groups and not new["optim_wrapper.paramwise_cfg"]:
+        facts["optim_wrapper.optimizer"] = {
+            key: plain(groups[0].get(f"initial_{key}", groups[0].get(key, value)))
+            for key, value in new["optim_wrapper.optimizer"].items()
+        }
+    return facts
+
+
+def _other_optimizer(checkpoint: Mapping, cfg: Config) -> list[Change]:
+    """Whether the state of the optimizer is that of another one, as its settings show."""
+    kind = class_of((cfg.get("optim_wrapper") or {}).get("optimizer") or {}, OPTIMIZERS)
+    groups = checkpoint.get("optimizer", {}).get("param_groups")
+    if not groups or not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer):
+        return []
+    try:
+        wanted = kind([torch.nn.Parameter(torch.zeros(1))], lr=1.0).defaults
+    except (TypeError, ValueError):
+        return []
+    common = {"lr", "weight_decay", *WITHOUT_EFFECT, "maximize", "differentiable", "decoupled_weight_decay"}
+    had = sorted(key for key in groups[0] if key not in common and not key.startswith(("initial_", "params")))
+    if set(wanted) - common <= set(had):
+        return []
+    return [Change("optim_wrapper.optimizer.type", f"one with {' and '.join(had)}", kind.__name__, OTHER_OPTIMIZER)]
+
+
+def _text(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
