@@ -10,9 +10,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
+from ..weights.checkpoint import read_checkpoint
 from .data import check_data, check_samples
 from .report import Report
-from .resume import check_class_order, check_resume
+from .resume import changes_since, check_class_order, check_resume, listed
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -26,7 +27,12 @@ from .weights import (
 TRAINING = ("train_dataloader", "val_dataloader")
 
 
-def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], samples: bool = True) -> None:
+def check_training(
+    cfgs: Sequence[Config],
+    may_differ: Sequence[Sequence[str]],
+    samples: bool = True,
+    before: Config | None = None,
+) -> None:
     """Check stages that are to be trained in turn, each from the weights of the one before it.
 
     Args:
@@ -35,6 +41,7 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         may_differ (Sequence[Sequence[str]]): for each stage, regular expressions of weights that need not be those of
             the checkpoint before.
         samples (bool): read all images and labels.
+        before (Config, optional): of the stage before these, whose newest checkpoint is its ``load_from``, if any.
 
     Raises:
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
@@ -54,12 +61,14 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
     if source and cfgs[0].get("resume"):
         with report.collect():
             check_resume(cfgs[0])
-    for before, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
+    for cfg, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
         if model is not None and next_model is not None:
             with report.collect():
-                _check_next_stage(model, next_model, names, f"{_name(before)}, the stage before {_name(after)}")
+                _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
     _check_data(cfgs, TRAINING, samples, report)
     report.finish()
+    if before is not None and not cfgs[0].get("resume"):
+        _tell_changes(before)
 
 
 def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True) -> None:
@@ -112,6 +121,17 @@ def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: boo
     if samples:
         with report.collect():
             check_samples(there, dataloaders)
+
+
+def _tell_changes(cfg: Config) -> None:
+    """Warn of a stage that is done and was trained with other settings than those that its successors get."""
+    if cfg.get("load_from") and (changes := changes_since(read_checkpoint(cfg.load_from), cfg)):
+        print_log(
+            f"{_name(cfg)} is done, with other settings than it would be trained with now: {listed(changes)}. Its"
+            " weights are taken as they are: give another --work-dir to train all stages anew",
+            logger="current",
+            level=logging.WARNING,
+        )
 
 
 def _check_classes(meta: Mapping, cfg: Config, dataloader: str, source: str) -> None:

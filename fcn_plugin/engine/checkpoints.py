@@ -66,16 +66,13 @@ class Checkpoints:
 
     def number(self, file: Path) -> int:
         """The number in the name of a checkpoint, of iterations or epochs; 0 if the name has none."""
-        return int((self._pattern().fullmatch(file.name)[1:] or ["0"])[0])
+        return int((self._pattern().fullmatch(file.name).groups() or ("0",))[0])
 
     def best(self, checkpoint: Mapping) -> Path | None:
         """The best checkpoint (``save_best``), as the newest one names it; of several figures, that of the first.
 
         Args:
             checkpoint (Mapping): what is in the newest checkpoint.
-
-        Raises:
-            FileNotFoundError: if it is not there.
         """
         if self.hook is None or not self.hook.save_best:
             return None
@@ -83,13 +80,7 @@ class Checkpoints:
         name = known.get("best_ckpt") or known.get(f"best_ckpt_{self.hook.save_best[0]}")
         if name is None:
             return None
-        file = self.directory / Path(name).name  # the directory may have been moved
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"there is no {file}, the best checkpoint, whose weights the next stage starts from: put it back, or"
-                " set default_hooks.checkpoint.save_best=None to start from the last one"
-            )
-        return file
+        return self.directory / Path(name).name  # the directory may have been moved
 
     def leaves_last(self, length: int) -> bool:
         """Whether the hook saves at the end of a training of ``length`` iterations or epochs."""

@@ -86,7 +86,8 @@ def _check_iterations(cfg: Config, checkpoints: Checkpoints) -> None:
     if hook is not None and hook.by_epoch and hook.interval > 0:
         raise ValueError(
             "the CheckpointHook counts epochs (by_epoch=True), but an IterBasedTrainLoop is a single one, so there"
-            " would be no checkpoint before its end: set default_hooks.checkpoint.by_epoch=False, and interval in iterations"
+            " would be no checkpoint before its end: set default_hooks.checkpoint.by_epoch=False (its interval then"
+            " counts iterations)"
         )
 
 

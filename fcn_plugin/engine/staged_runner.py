@@ -78,8 +78,11 @@ class StagedRunner:
             return stages[-1].load_model()
         to_train[0].set_start()
         configs, may_differ = zip(*((stage.cfg, stage.may_differ) for stage in to_train))
+        before = to_train[0].earlier
+        if before is not None:
+            before.set_start()
         samples = self.cfg.get("data_check", True)
-        run_in_first_process(lambda: check_training(configs, may_differ, samples), self.cfg)
+        run_in_first_process(lambda: check_training(configs, may_differ, samples, before and before.cfg), self.cfg)
         for stage in to_train:
             model = None
             gc.collect()  # the stage before

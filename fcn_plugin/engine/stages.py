@@ -77,7 +77,6 @@ class Stage:
         """Look for the newest checkpoint that can be used, and read how far it is.
 
         Raises:
-            FileNotFoundError: if the best checkpoint of a finished stage is not there.
             ValueError: if it was trained for another number of classes, or cannot be gone on from.
         """
         self.checkpoint, self.iteration, self.best, self.stopped_early, self.validated = None, 0, None, False, True
@@ -133,9 +132,18 @@ class Stage:
         return f"train {self.max_iters} {unit}" + (f" from {start}" if start else "")
 
     def set_start(self) -> None:
-        """Let the config start from what there is: its own checkpoint, its earlier stage's, or its ``load_from``."""
+        """Let the config start from what there is: its own checkpoint, its earlier stage's, or its ``load_from``.
+
+        Raises:
+            FileNotFoundError: if the best checkpoint of the earlier stage is not there.
+        """
         self.cfg.resume = self.checkpoint is not None
         start = self.checkpoint or (self.earlier and self.earlier.done and self.earlier.best)
+        if start and not start.is_file():
+            raise FileNotFoundError(
+                f"there is no {start}, the best checkpoint of {self.earlier.name}, whose weights {self.name} starts"
+                " from: put it back, or set default_hooks.checkpoint.save_best=None to start from the last one"
+            )
         if start:
             self.cfg.load_from = str(start)
         if self.checkpoint and (self.cfg.get("randomness") or {}).get("seed") is None:
