@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmseg.registry import OPTIMIZERS
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 
-from ..utils.config import class_of
 from ..weights.checkpoint import read_checkpoint
+from .model import check_model
 from .run_facts import WITHOUT_EFFECT, classes_of, differences, plain, run_facts
 
 RUN_FACTS = "run"  #: where a checkpoint's ``meta`` keeps the facts of its training
@@ -27,6 +27,9 @@ RATES = (
     "processes",
 )
 OTHER_OPTIMIZER = "The state of one optimizer is of no use to another"
+OTHER_GROUPS = "With and without paramwise_cfg, an optimizer groups its parameters differently"
+#: Settings that optimizers have in common.
+COMMON = {"lr", "weight_decay", "maximize", "differentiable", "decoupled_weight_decay", *WITHOUT_EFFECT}
 #: Facts that older versions noted by themselves, and where in ``meta``.
 OLDER = (("randomness.seed", "seed"), ("precision", "precision"))
 
@@ -92,7 +95,7 @@ def changes_since(checkpoint: Mapping, cfg: Config) -> list[Change]:
     found = [part for name in new if name in old for part in differences(old[name], new[name], name)]
     changes = [Change(*part, _refusal(*part)) for part in found]
     if noted is None:
-        changes += _other_optimizer(checkpoint, cfg)
+        changes += _older_optimizer(checkpoint, cfg)
     if "optimizer" not in checkpoint:
         reason = "Without it (CheckpointHook's save_optimizer=False), no training can go on"
         changes.append(Change("state of the optimizer", "not saved", "needed", reason))
@@ -144,7 +147,7 @@ def _refusal(setting: str, before: Any, after: Any) -> str:
     if setting == "optim_wrapper.optimizer.type":
         return OTHER_OPTIMIZER
     if setting == "optim_wrapper.paramwise_cfg" and bool(before) != bool(after):
-        return "With and without paramwise_cfg, an optimizer groups its parameters differently"
+        return OTHER_GROUPS
     if setting == "EMAHook" and bool(before) != bool(after):
         return "Averaging cannot begin or end within a training"
     return ""
@@ -171,30 +174,38 @@ def _older_facts(checkpoint: Mapping, new: Mapping) -> dict[str, Any]:
             {key: plain(state.get(key, value)) for key, value in settings.items()}
             for state, settings in zip(states, now)
         ] + [{"end": state.get("end")} for state in states[len(now) :]]
-    groups = checkpoint.get("optimizer", {}).get("param_groups")
-    if groups and not new["optim_wrapper.paramwise_cfg"]:
-        facts["optim_wrapper.optimizer"] = {
-            key: plain(groups[0].get(f"initial_{key}", groups[0].get(key, value)))
-            for key, value in new["optim_wrapper.optimizer"].items()
-        }
     return facts
 
 
-def _other_optimizer(checkpoint: Mapping, cfg: Config) -> list[Change]:
-    """Whether the state of the optimizer is that of another one, as its settings show."""
-    kind = class_of((cfg.get("optim_wrapper") or {}).get("optimizer") or {}, OPTIMIZERS)
+def _older_optimizer(checkpoint: Mapping, cfg: Config) -> list[Change]:
+    """In what the saved settings of an optimizer differ from those of the optimizer that the config describes."""
     groups = checkpoint.get("optimizer", {}).get("param_groups")
-    if not groups or not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer):
+    wrapper = dict(cfg.get("optim_wrapper") or {}, type="OptimWrapper")
+    if not groups or not wrapper.get("optimizer"):
         return []
+    own = {key: wrapper[key] for key in ("type", "constructor", "optimizer", "paramwise_cfg") if key in wrapper}
+    own["optimizer"] = {key: value for key, value in own["optimizer"].items() if key not in WITHOUT_EFFECT}
     try:
-        wanted = kind([torch.nn.Parameter(torch.zeros(1))], lr=1.0).defaults
-    except (TypeError, ValueError):
+        with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+            optimizer = build_optim_wrapper(check_model(cfg), own).optimizer
+    except (AssertionError, KeyError, RuntimeError, TypeError, ValueError):  # which other checks tell
         return []
-    common = {"lr", "weight_decay", *WITHOUT_EFFECT, "maximize", "differentiable", "decoupled_weight_decay"}
-    had = sorted(key for key in groups[0] if key not in common and not key.startswith(("initial_", "params")))
-    if set(wanted) - common <= set(had):
-        return []
-    return [Change("optim_wrapper.optimizer.type", f"one with {' and '.join(had)}", kind.__name__, OTHER_OPTIMIZER)]
+    kind, wanted = type(optimizer).__name__, optimizer.param_groups
+    had = [key for key in groups[0] if key not in COMMON and not key.startswith(("initial_", "params"))]
+    if not set(wanted[0]) - COMMON <= {*had, "params"}:
+        old = f"one with {' and '.join(sorted(had))}" if had else "one without settings of its own"
+        return [Change("optim_wrapper.optimizer.type", old, kind, OTHER_OPTIMIZER)]
+    if len(groups) != len(wanted):
+        counts = (f"{len(groups)} groups of parameters", f"{len(wanted)}")
+        return [Change("optim_wrapper.paramwise_cfg", *counts, OTHER_GROUPS)]
+    changes = {}
+    for old, new in zip(groups, wanted):
+        for key in [key for key in new if key in old and key not in ("params", *WITHOUT_EFFECT)]:
+            before, after = plain(old.get(f"initial_{key}", old[key])), plain(new[key])
+            scaled = key == "lr" and (cfg.get("auto_scale_lr") or {}).get("enable")
+            if before != after and not scaled:
+                changes.setdefault(key, Change(f"optim_wrapper.optimizer.{key}", before, after))
+    return list(changes.values())
 
 
 def _text(value: Any) -> str:

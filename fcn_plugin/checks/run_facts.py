@@ -29,13 +29,14 @@ def run_facts(cfg: Config) -> dict[str, Any]:
         cfg (Config): of a training, with the precision set; its processes have been started.
 
     Returns:
-        dict: without ``pictures`` and ``classes`` if the train set cannot be built, which other checks tell.
+        dict: without ``data``, ``pipeline`` and ``classes`` if the train set cannot be built, which other checks tell.
     """
     loader, wrapper = cfg.get("train_dataloader") or {}, cfg.get("optim_wrapper") or {}
     optimizer = dict(wrapper.get("optimizer") or {})
     return {
         **_data(cfg),
         "train_dataloader.batch_size": loader.get("batch_size"),
+        "train_dataloader.batch_sampler": plain(loader.get("batch_sampler")),
         "train_dataloader.sampler": _component(loader.get("sampler"), DATA_SAMPLERS),
         "processes": get_world_size(),
         "precision": _precision(wrapper),
@@ -139,23 +140,23 @@ def _data(cfg: Config) -> dict[str, Any]:
     dataset = (cfg.get("train_dataloader") or {}).get("dataset")
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
-            pictures = _pictures(dataset)
+            samples = _samples(dataset)
     except (FileNotFoundError, ValueError):
         return {}
-    facts = {"pictures": pictures, "pipeline": [plain(leaf.get("pipeline")) for leaf in leaf_datasets(dataset)]}
+    facts = {"data": samples, "pipeline": [plain(leaf.get("pipeline")) for leaf in leaf_datasets(dataset)]}
     classes = classes_of(cfg, "train_dataloader")
     return {**facts, "classes": classes} if classes else facts
 
 
-def _pictures(dataset: Mapping | None) -> Any:
-    """How many pictures there are, and a digest of their names; for a wrapper, of what is in it."""
+def _samples(dataset: Mapping | None) -> Any:
+    """How many pictures there are, a digest of their names, and how labels are read; for a wrapper, what is in it."""
     if not dataset:
         return None
     inner = [name for name in ("dataset", "datasets") if name in dataset]
     if inner:
         rest = {key: value for key, value in dataset.items() if key not in (*inner, "pipeline", "type")}
         parts = dataset["datasets"] if "datasets" in dataset else [dataset["dataset"]]
-        return {**plain(rest), "of": [_pictures(part) for part in parts]}
+        return {**plain(rest), "of": [_samples(part) for part in parts]}
     kind = class_of(dataset, DATASETS)
     if not isinstance(kind, type) or not issubclass(kind, BaseSegDataset):
         return plain({key: value for key, value in dataset.items() if key not in ("pipeline", "data_root")})
@@ -167,4 +168,8 @@ def _pictures(dataset: Mapping | None) -> Any:
             folder = prefixes.get(key, "")
             name = str(sample.get(key)).removeprefix(folder).lstrip("/")  # the data may have been moved
             digest.update(f"{Path(folder).name}/{name}\n".encode())
-    return f"{len(built.data_list)} ({digest.hexdigest()[:12]})"
+    return {
+        "pictures": f"{len(built.data_list)} ({digest.hexdigest()[:12]})",
+        "reduce_zero_label": plain(built.reduce_zero_label),
+        "ignore_index": plain(built.ignore_index),
+    }

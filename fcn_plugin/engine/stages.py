@@ -96,7 +96,8 @@ class Stage:
                     f" --cfg-options load_from={file} and another --work-dir, or move it away"
                 )
             return
-        if RUN_FACTS in meta and self.cfg.get("val_dataloader"):
+        due = self.iteration == self.max_iters >= self.cfg.train_cfg.get("val_begin", 1)
+        if due and RUN_FACTS in meta and self.cfg.get("val_dataloader"):  # older versions do not note it
             self.validated = last_validation(self.cfg.work_dir) == meta["iter"]
         self.best = checkpoints.best(content) or file
 
@@ -120,7 +121,8 @@ class Stage:
     def describe(self) -> str:
         """What will happen to this stage, in a few words."""
         if self.done:
-            return f"done: {self.checkpoint}"
+            early = f" (stopped early, after {self.iteration} of {self.max_iters})" if self.stopped_early else ""
+            return f"done: {self.checkpoint}{early}"
         unit = "epochs" if counts_epochs(self.cfg) else "iterations"
         if self.ended:
             return f"validate {self.checkpoint}, which was cut off"
@@ -138,7 +140,7 @@ class Stage:
             FileNotFoundError: if the best checkpoint of the earlier stage is not there.
         """
         self.cfg.resume = self.checkpoint is not None
-        start = self.checkpoint or (self.earlier and self.earlier.done and self.earlier.best)
+        start = self.checkpoint or (self.earlier and self.earlier.ended and self.earlier.best)
         if start and not start.is_file():
             raise FileNotFoundError(
                 f"there is no {start}, the best checkpoint of {self.earlier.name}, whose weights {self.name} starts"
@@ -158,7 +160,7 @@ class Stage:
         """
         if self.earlier and not self.checkpoint:
             self.earlier.find_checkpoint()
-            if not self.earlier.done:
+            if not self.earlier.ended:
                 raise FileNotFoundError(
                     f"{self.earlier.name} left no checkpoint in {self.earlier.cfg.work_dir}; on several nodes, the work"
                     " directory must be on a shared file system"

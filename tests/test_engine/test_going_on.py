@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from testing.utils import Outcome, assert_same_weights, run_tool, tiny_config
 
+from fcn_plugin.checks.resume import changes_since
+from fcn_plugin.engine.precision import set_precision
 from fcn_plugin.weights.checkpoint import read_checkpoint
 
 RATE = {"optim_wrapper.optimizer.lr": 1e-3}
@@ -175,10 +178,40 @@ class TestAcceptedChanges:
         assert "done" in train(config, resumed, *options).check().stdout  # it is what it has been trained with
 
 
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ({}, []),
+        ({"optim_wrapper.optimizer.fused": False, "model.backbone.with_cp": True}, []),
+        ({"optim_wrapper.optimizer.lr": 0.01}, ["optim_wrapper.optimizer.lr: 0.0002 then, 0.002 now"]),
+        ({"optim_wrapper.paramwise_cfg": None}, ["optim_wrapper.paramwise_cfg: 32 groups of parameters then, 1 now"]),
+        ({"train_cfg.max_iters": 9}, ["param_scheduler.0.end: 4 then, 9 now"]),
+        ({"param_scheduler": None}, ["param_scheduler: [{'end': 4}] then, [] now"]),
+        ({"randomness.seed": None}, []),
+        ({"randomness.seed": 5}, ["randomness.seed: 0 then, 5 now"]),
+        ({"custom_hooks": [dict(type="EMAHook")]}, ["EMAHook: [] then, [{'type': 'EMAHook'}] now"]),
+        ({"train_dataloader.batch_size": 2}, []),  # is not known
+    ],
+)
+def test_checkpoint_of_an_older_version(validated, options, expected):
+    """Which does not note the facts of its training: what else is in it is compared."""
+    config, work_dir = validated
+    checkpoint = read_checkpoint(work_dir / "iter_2.pth")
+    del checkpoint["meta"]["run"]
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(options)
+    set_precision(cfg)
+    assert list(map(str, changes_since(checkpoint, cfg))) == expected
+
+
 def test_epochs(voc, tmp_path):
     """A config without stages: trained, interrupted, resumed and done."""
     settings = {"train_dataloader.sampler": dict(type="DefaultSampler"), "train_dataloader.batch_size": 2}
-    settings |= {"optim_wrapper.optimizer.lr": 1e-9, "default_hooks.checkpoint": dict(by_epoch=True, interval=1), "log_processor.by_epoch": True}
+    settings |= {
+        "optim_wrapper.optimizer.lr": 1e-9,
+        "default_hooks.checkpoint": dict(by_epoch=True, interval=1),
+        "log_processor.by_epoch": True,
+    }
     config = tiny_config(tmp_path, voc, "fcn32s_vgg16_voc", **settings)
     text = config.read_text() + "\ntrain_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2)\n"
     config.write_text(text + "param_scheduler = [dict(type='PolyLR', by_epoch=True)]\n")

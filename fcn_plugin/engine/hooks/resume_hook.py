@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.registry import HOOKS
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from ...checks.resume import RUN_FACTS
 from ...checks.run_facts import run_facts
@@ -82,7 +82,7 @@ class ResumeHook(Hook):
 
     def _validation_is_due(self, runner: Runner) -> bool:
         loop = runner.train_loop
-        if runner.val_loop is None:
+        if runner.val_loop is None or not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
             return False
         epochs = isinstance(loop, EpochBasedTrainLoop)
         done, end = (loop.epoch, loop.max_epochs) if epochs else (loop.iter, loop.max_iters)
