@@ -55,12 +55,12 @@ def check_training(
     first, source = models[0], cfgs[0].get("load_from")
     if first is not None and source:
         with report.collect():
-            meta = check_start(source, first, may_differ[0], earlier_stage=not cfgs[0].get("resume"))
-            if not cfgs[0].get("resume"):
+            resumes = bool(cfgs[0].get("resume"))
+            meta = check_start(source, first, may_differ[0], earlier_stage=not resumes)
+            if resumes:
+                check_resume(cfgs[0])
+            else:
                 _check_classes(meta, cfgs[0], TRAINING[0], source)
-    if source and cfgs[0].get("resume"):
-        with report.collect():
-            check_resume(cfgs[0])
     for cfg, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
         if model is not None and next_model is not None:
             with report.collect():
