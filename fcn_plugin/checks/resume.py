@@ -75,7 +75,7 @@ def check_resume(cfg: Config) -> None:
         raise ValueError(f"{what}. {reasons}: give another --work-dir to start anew, or the old settings")
     raise ValueError(
         f"{what}. Give the old settings, another --work-dir to start anew, or --accept-changes to go on with the new"
-        " ones; the result is then not that of one uninterrupted training"
+        " ones (accept_changes=True in a config); the result is then not that of one uninterrupted training"
     )
 
 
@@ -88,13 +88,13 @@ def changes_since(checkpoint: Mapping, cfg: Config) -> list[Change]:
         cfg (Config): as for :func:`run_facts`.
     """
     noted, new = checkpoint.get("meta", {}).get(RUN_FACTS), run_facts(cfg)
-    old = dict(noted if noted is not None else _older_facts(checkpoint, new))
+    old = dict(noted if isinstance(noted, dict) else _older_facts(checkpoint, new))
     if new["randomness.seed"] is None:
         old.pop("randomness.seed", None)  # the checkpoint's is taken
     before, after = old.pop("length", None), new.pop("length")
     found = [part for name in new if name in old for part in differences(old[name], new[name], name)]
     changes = [Change(*part, _refusal(*part)) for part in found]
-    if noted is None:
+    if not isinstance(noted, dict):
         changes += _older_optimizer(checkpoint, cfg)
     if "optimizer" not in checkpoint:
         reason = "Without it (CheckpointHook's save_optimizer=False), no training can go on"

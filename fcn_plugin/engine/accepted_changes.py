@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 
 class Settings:
@@ -38,10 +38,11 @@ class Settings:
             return
         built = runner.param_schedulers = runner.build_param_scheduler(runner.cfg.param_scheduler)
         schedulers = [one for part in built.values() for one in part] if isinstance(built, dict) else built
-        epoch = len(runner.train_dataloader) if isinstance(runner.train_loop, EpochBasedTrainLoop) else None
+        epoch = 0
         for iteration in range(1, runner.iter + 1):
             _step([scheduler for scheduler in schedulers if not scheduler.by_epoch])
-            if epoch and iteration % epoch == 0:
+            if iteration * runner.epoch // runner.iter > epoch:
+                epoch += 1
                 _step([scheduler for scheduler in schedulers if scheduler.by_epoch])
 
 

@@ -166,6 +166,7 @@ class Stage:
                     " directory must be on a shared file system"
                 )
         self.set_start()
+        self.cfg.pop("accept_changes", None)  # of this start, not of the config that is kept
         model = StageRunner.from_cfg(self.cfg).train()
         barrier()  # the checkpoint is on disk before another process looks for it
         return model

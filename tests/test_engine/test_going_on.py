@@ -157,8 +157,8 @@ class TestAcceptedChanges:
         assert outcome.errors == [
             f"error: {resumed}/iter_4.pth was trained with other settings than it would go on with:"
             " optim_wrapper.optimizer.lr: 0.001 then, 0.01 now; param_scheduler.0.end: 4 then, 8 now. Give the old"
-            " settings, another --work-dir to start anew, or --accept-changes to go on with the new ones; the result is"
-            " then not that of one uninterrupted training"
+            " settings, another --work-dir to start anew, or --accept-changes to go on with the new ones"
+            " (accept_changes=True in a config); the result is then not that of one uninterrupted training"
         ]
         assert sorted(resumed.iterdir()) == before
 
@@ -172,6 +172,7 @@ class TestAcceptedChanges:
         assert rates(outcome) == pytest.approx([0.2 * rate for rate in expected[4:]], rel=1e-3)  # of the backbone
         (warning,) = [line for line in outcome.stdout.splitlines() if "goes on with changed settings" in line]
         assert "no longer one uninterrupted training: optim_wrapper.optimizer.lr: 0.001 then, 0.01 now;" in warning
+        assert "accept_changes" not in (resumed / "fcn32s.py").read_text()
         content = read_checkpoint(resumed / "iter_8.pth")
         assert content["meta"]["seed"] == content["meta"]["run"]["randomness.seed"] == 3
         assert {float(state["step"]) for state in content["optimizer"]["state"].values()} == {8}
