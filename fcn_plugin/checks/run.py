@@ -14,6 +14,7 @@ from ..weights.checkpoint import read_checkpoint
 from .data import check_data, check_samples
 from .report import Report
 from .resume import changes_since, check_class_order, check_resume, listed
+from .watched import check_hooks
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -48,6 +49,9 @@ def check_training(
     """
     report = Report()
     models = [_check_model(cfg, report) for cfg in cfgs]
+    for cfg in cfgs:
+        with report.collect():
+            check_hooks(cfg)
     for model in (model for model in models if model is not None):
         for source, parts in pretrained_parts(model).items():
             with report.collect():

@@ -13,10 +13,10 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
-from mmseg.registry import HOOKS
 
+from ..checks.watched import built_hook
 from ..utils.config import configured_hooks
-from ..utils.text import first_line, summarize
+from ..utils.text import summarize
 from ..weights.checkpoint import WeightsError, read_checkpoint
 
 
@@ -101,7 +101,9 @@ class Checkpoints:
         if self.hook is None:
             return
         folder, pattern = self.directory / Path(self.hook.filename_tmpl).parent, self._pattern()
-        yield from sorted((file for file in folder.glob("*") if pattern.fullmatch(file.name)), key=self.number)[::-1]
+        yield from sorted(
+            (file for file in folder.glob("*") if file.is_file() and pattern.fullmatch(file.name)), key=self.number
+        )[::-1]
 
 
 def _build_hook(cfg: Config) -> CheckpointHook | None:
@@ -110,12 +112,15 @@ def _build_hook(cfg: Config) -> CheckpointHook | None:
         hooks.append(dict(type="CheckpointHook"))  # the runner's default
     if not hooks:
         return None
-    if not isinstance(hooks[0], Mapping):
-        return hooks[0]
+    hook = built_hook(hooks[0])
     try:
-        return HOOKS.build(hooks[0])
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the CheckpointHook (default_hooks.checkpoint) is refused: {first_line(error)}") from error
+        hook.filename_tmpl.format(1)
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError(
+            "default_hooks.checkpoint.filename_tmpl must have a single {} for the number, such as 'iter_{}.pth', got"
+            f" {hook.filename_tmpl!r}"
+        ) from error
+    return hook
 
 
 def _check_finite(file: Path, checkpoint: Mapping) -> None:

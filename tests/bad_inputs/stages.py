@@ -73,17 +73,17 @@ TABLE = [
     ),
     Bad(
         "hook-refused",
-        "the CheckpointHook (default_hooks.checkpoint) is refused: Cannot infer the rule for key speed",
+        "the CheckpointHook is refused: Cannot infer the rule for key speed",
         f"{STILL}.save_best=speed",
     ),
     Bad(
         "hook-rule",
-        "the CheckpointHook (default_hooks.checkpoint) is refused: ",
+        "the CheckpointHook is refused: ",
         f"{STILL}.save_best=mIoU {STILL}.rule=most",
     ),
     Bad(
         "hook-save-begin",
-        "the CheckpointHook (default_hooks.checkpoint) is refused: save_begin",
+        "the CheckpointHook is refused: save_begin",
         f"{STILL}.save_begin=-1",
     ),
     Bad(
@@ -124,5 +124,37 @@ TABLE = [
     ),
     Bad("epochs-and-iterations", "train_cfg has both max_iters and max_epochs", "train_cfg.max_epochs=2"),
     Bad("order-of-classes-start", ORDER, "load_from=other.pth", prepare=in_other_order),
+    Bad("hook-template", "filename_tmpl must have a single {} for the number", f"{STILL}.filename_tmpl={{}}_{{}}.pth"),
+    Bad("hook-template-name", "got 'iter_{iter}.pth'", f"{STILL}.filename_tmpl=iter_{{iter}}.pth"),
+    Bad(
+        "best-figure",
+        "CheckpointHook.save_best='mDice' is none of the figures of the validation: aAcc, mIoU, mAcc, fwIoU",
+        f"{STILL}.save_best=mDice",
+    ),
+    Bad(
+        "best-without-validation",
+        "CheckpointHook.save_best='mIoU' needs a validation",
+        f"{STILL}.save_best=mIoU val_dataloader=None val_cfg=None val_evaluator=None",
+    ),
+    Bad(
+        "stopping-figure",
+        "EarlyStoppingHook.monitor='acc' is none of the figures of the validation",
+        config="custom_hooks = [dict(type='EarlyStoppingHook', monitor='acc')]",
+    ),
+    Bad(
+        "stopping-rule",
+        "the EarlyStoppingHook is refused: Cannot infer the rule for speed",
+        config="custom_hooks = [dict(type='EarlyStoppingHook', monitor='speed')]",
+    ),
+    Bad(
+        "averaging-too-late",
+        "EMAHook.begin_iter=9 does not fit a training of 2 iterations",
+        config="custom_hooks = [dict(type='EMAHook', begin_iter=9)]",
+    ),
+    Bad(
+        "averaging-by-epoch",
+        "EMAHook.begin_epoch=1 does not fit a training of 2 iterations",
+        config="custom_hooks = [dict(type='EMAHook', begin_epoch=1)]",
+    ),
     Bad("order-of-classes-test", ORDER, prepare=in_other_order, command="test config.py other.pth --data-root data"),
 ]
