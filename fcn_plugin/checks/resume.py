@@ -87,7 +87,7 @@ def changes_since(checkpoint: Mapping, cfg: Config) -> list[Change]:
             facts of its training, what else is in it is compared.
         cfg (Config): as for :func:`run_facts`.
     """
-    noted, new = checkpoint.get("meta", {}).get(RUN_FACTS), run_facts(cfg)
+    noted, new = (checkpoint.get("meta") or {}).get(RUN_FACTS), run_facts(cfg)
     old = dict(noted if isinstance(noted, dict) else _older_facts(checkpoint, new))
     if new["randomness.seed"] is None:
         old.pop("randomness.seed", None)  # the checkpoint's is taken
@@ -162,7 +162,7 @@ def _has_ended(schedule: Any, before: int | None, after: int) -> bool:
 
 def _older_facts(checkpoint: Mapping, new: Mapping) -> dict[str, Any]:
     """What a checkpoint without noted facts tells of its training, in the words of ``new``."""
-    meta = checkpoint.get("meta", {})
+    meta = checkpoint.get("meta") or {}
     facts = {"EMAHook": (new["EMAHook"] or ["one"]) if "ema_state_dict" in checkpoint else []}
     if classes := (meta.get("dataset_meta") or {}).get("classes"):
         facts["classes"] = [str(name) for name in classes]
@@ -179,7 +179,7 @@ def _older_facts(checkpoint: Mapping, new: Mapping) -> dict[str, Any]:
 
 def _older_optimizer(checkpoint: Mapping, cfg: Config) -> list[Change]:
     """In what the saved settings of an optimizer differ from those of the optimizer that the config describes."""
-    groups = checkpoint.get("optimizer", {}).get("param_groups")
+    groups = (checkpoint.get("optimizer") or {}).get("param_groups")
     wrapper = dict(cfg.get("optim_wrapper") or {}, type="OptimWrapper")
     if not groups or not wrapper.get("optimizer"):
         return []

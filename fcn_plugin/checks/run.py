@@ -71,7 +71,7 @@ def check_training(
                 _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
     _check_data(cfgs, TRAINING, samples, report)
     report.finish()
-    if before is not None and not cfgs[0].get("resume"):
+    if before is not None:
         _tell_changes(before)
 
 
@@ -129,7 +129,7 @@ def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: boo
 
 def _tell_changes(cfg: Config) -> None:
     """Warn of a stage that is done and was trained with other settings than those that its successors get."""
-    if cfg.get("load_from") and (changes := changes_since(read_checkpoint(cfg.load_from), cfg)):
+    if changes := changes_since(read_checkpoint(cfg.load_from), cfg):
         print_log(
             f"{_name(cfg)} is done, with other settings than it would be trained with now: {listed(changes)}. Its"
             " weights are taken as they are: give another --work-dir to train all stages anew",

@@ -40,13 +40,14 @@ class Checkpoints:
         if self.hook is None:
             return
         out_dir, work_dir = self.hook.out_dir, os.path.abspath(cfg.work_dir)
+        backends = [(args or {}).get("backend") for args in (self.hook.file_client_args, self.hook.backend_args)]
+        if "://" in str(out_dir) or not {*backends} <= {None, "local", "disk"}:
+            raise ValueError(
+                f"checkpoints in {out_dir or cfg.work_dir} could not be found again, neither by the next stage nor"
+                " after an interruption: set default_hooks.checkpoint.out_dir to a directory of a local or mounted disk,"
+                " and no backend_args"
+            )
         if out_dir is not None and str(out_dir) != work_dir:
-            if "://" in str(out_dir) or self.hook.file_client_args or self.hook.backend_args:
-                raise ValueError(
-                    f"checkpoints in {out_dir} could not be found again, neither by the next stage nor after an"
-                    " interruption: set default_hooks.checkpoint.out_dir to a directory of a local or mounted disk,"
-                    " and no backend_args"
-                )
             self.directory = Path(out_dir, os.path.basename(work_dir))
 
     def newest(self) -> tuple[Path, dict] | None:
@@ -76,7 +77,7 @@ class Checkpoints:
         """
         if self.hook is None or not self.hook.save_best:
             return None
-        known = checkpoint.get("message_hub", {}).get("runtime_info", {})
+        known = (checkpoint.get("message_hub") or {}).get("runtime_info", {})
         name = known.get("best_ckpt") or known.get(f"best_ckpt_{self.hook.save_best[0]}")
         if name is None:
             return None
@@ -125,6 +126,8 @@ def _build_hook(cfg: Config) -> CheckpointHook | None:
 
 def _check_finite(file: Path, checkpoint: Mapping) -> None:
     weights = {**checkpoint["state_dict"], **checkpoint.get("ema_state_dict", {})}
-    wrong = [name for name, value in weights.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    # a sum is quick, and not finite if a value is not; very large values may have such a sum as well
+    suspect = [name for name, value in weights.items() if not torch.isfinite(value.sum())]
+    wrong = [name for name in suspect if not torch.isfinite(weights[name]).all()]
     if wrong:
         raise WeightsError(f"{file} holds weights that are not finite: {summarize(wrong)}")

@@ -78,9 +78,9 @@ class StagedRunner:
             return stages[-1].load_model()
         to_train[0].set_start()
         configs, may_differ = zip(*((stage.cfg, stage.may_differ) for stage in to_train))
-        before = to_train[0].earlier
+        before = None if to_train[0].checkpoint else to_train[0].earlier
         if before is not None:
-            before.set_start()
+            before.set_start()  # names its checkpoint
         samples = self.cfg.get("data_check", True)
         run_in_first_process(lambda: check_training(configs, may_differ, samples, before and before.cfg), self.cfg)
         for stage in to_train:

@@ -8,10 +8,11 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.registry import DefaultScope
-from mmseg.registry import HOOKS, MODELS
+from mmseg.registry import MODELS
 from torch import nn
 
 from ..checks.resume import RUN_FACTS
+from ..checks.watched import built_hook
 from ..models.pretrained_part import pretrained_source
 from ..utils.config import apply_settings, changed_settings, configured_hooks, counts_epochs, read_config
 from ..weights.checkpoint import read_checkpoint
@@ -53,15 +54,8 @@ class Stage:
 
     @property
     def max_iters(self) -> int:
-        """Iterations of the whole stage, or epochs, if the config counts those.
-
-        Raises:
-            ValueError: for a config that tells neither.
-        """
-        key = "max_epochs" if counts_epochs(self.cfg) else "max_iters"
-        if key not in self.cfg.train_cfg:
-            raise ValueError(f"{self.name} has no train_cfg.{key}: set how long it is to be trained")
-        return self.cfg.train_cfg[key]
+        """Iterations of the whole stage, or epochs, if the config counts those."""
+        return self.cfg.train_cfg["max_epochs" if counts_epochs(self.cfg) else "max_iters"]
 
     @property
     def ended(self) -> bool:
@@ -84,7 +78,7 @@ class Stage:
         if (found := checkpoints.newest()) is None:
             return
         file, content = found
-        meta = content.get("meta", {})
+        meta = content.get("meta") or {}
         self._check_classes(file, content["state_dict"])
         key = "epoch" if counts_epochs(self.cfg) else "iter"
         self.checkpoint, self.iteration = file, meta[key] if key in meta else checkpoints.number(file)
@@ -115,7 +109,7 @@ class Stage:
     def may_differ(self) -> tuple[str, ...]:
         """Weights that need not be those of the checkpoint before, as the config's CheckpointCheckHook has it."""
         for hook in configured_hooks(self.cfg, CheckpointCheckHook):
-            return (HOOKS.build(hook) if isinstance(hook, dict) else hook).may_differ
+            return built_hook(hook).may_differ
         return ()
 
     def describe(self) -> str:
