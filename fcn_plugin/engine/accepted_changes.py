@@ -5,6 +5,8 @@ from __future__ import annotations
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import Runner
 
+from .hooks.resume_hook import all_schedulers
+
 
 class Settings:
     """The seed and the rates that a runner has of its config, kept while it loads a checkpoint that has others.
@@ -36,8 +38,8 @@ class Settings:
                 group.update(values)
         if not runner.cfg.get("param_scheduler"):
             return
-        built = runner.param_schedulers = runner.build_param_scheduler(runner.cfg.param_scheduler)
-        schedulers = [one for part in built.values() for one in part] if isinstance(built, dict) else built
+        runner.param_schedulers = runner.build_param_scheduler(runner.cfg.param_scheduler)
+        schedulers = all_schedulers(runner)
         epoch = 0
         for iteration in range(1, runner.iter + 1):
             _step([scheduler for scheduler in schedulers if not scheduler.by_epoch])

@@ -44,7 +44,7 @@ class Checkpoints:
         if "://" in str(out_dir) or not {*backends} <= {None, "local", "disk"}:
             raise ValueError(
                 f"checkpoints in {out_dir or cfg.work_dir} could not be found again, neither by the next stage nor"
-                " after an interruption: set default_hooks.checkpoint.out_dir to a directory of a local or mounted disk,"
+                " after an interruption: set default_hooks.checkpoint.out_dir to a directory of a local or mounted disk"
                 " and no backend_args"
             )
         if out_dir is not None and str(out_dir) != work_dir:

@@ -9,8 +9,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, LOOPS, Registry
+from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop
+from mmseg.registry import HOOKS, LOOPS
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.optim import _ParamScheduler
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
@@ -89,7 +90,11 @@ class ResumeHook(Hook):
         loop._decide_current_val_interval()
         due = done >= loop.val_begin and (done % loop.val_interval == 0 or done == end)
         # the checkpoint was saved before its validation counted
-        counts = bool(_early_stopping(runner)) or any(hook.save_best for hook in _saving(runner))
+        counts = (
+            bool(_early_stopping(runner))
+            or any(hook.save_best for hook in _saving(runner))
+            or any(getattr(scheduler, "need_val_args", False) for scheduler in all_schedulers(runner))
+        )
         return due and (counts or last_validation(runner.work_dir) != runner.iter)
 
 
@@ -98,6 +103,12 @@ def last_validation(work_dir: str) -> int | None:
     file = Path(work_dir, LAST_VALIDATION)
     text = file.read_text() if file.is_file() else ""
     return int(text) if text.isdigit() else None
+
+
+def all_schedulers(runner: Runner) -> list[_ParamScheduler]:
+    """The schedulers of a runner that trains, of all its optimizers."""
+    built = runner.param_schedulers or []
+    return [one for part in built.values() for one in part] if isinstance(built, dict) else list(built)
 
 
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
