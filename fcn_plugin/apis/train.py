@@ -20,6 +20,7 @@ def train(
     stage_only: bool = False,
     check_data: bool = True,
     launcher: str = "none",
+    accept_changes: bool = False,
 ) -> None:
     """Train a config with all the stages that lead to it; what is done is kept, what was interrupted goes on.
 
@@ -32,6 +33,7 @@ def train(
         stage_only (bool): leave out the earlier stages.
         check_data (bool): read all images and labels before training.
         launcher (str): what started the processes: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        accept_changes (bool): let an interrupted training go on with settings that have changed since.
 
     Raises:
         FileNotFoundError, ValueError: before anything is written, for whatever is wrong in configs, weights and data.
@@ -39,6 +41,8 @@ def train(
     cfg = run_config(config, work_dir, data_root, cfg_options, amp, check_data, launcher)
     if stage_only:
         cfg.pop("earlier_stage", None)
+    if accept_changes:
+        cfg.accept_changes = True
     RUNNERS.build(cfg).train()
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
+from ..weights.checkpoint import read_checkpoint
 from .data import check_data, check_lists, check_samples
 from .report import Report
+from .resume import changes_since, check_class_order, check_resume, listed
 from .settings import check_settings
+from .watched import check_hooks
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -24,7 +29,12 @@ from .weights import (
 TRAINING = ("train_dataloader", "val_dataloader")
 
 
-def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], samples: bool = True) -> None:
+def check_training(
+    cfgs: Sequence[Config],
+    may_differ: Sequence[Sequence[str]],
+    samples: bool = True,
+    before: Config | None = None,
+) -> None:
     """Check stages that are to be trained in turn, each from the weights of the one before it.
 
     Args:
@@ -33,12 +43,16 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         may_differ (Sequence[Sequence[str]]): for each stage, regular expressions of weights that need not be those of
             the checkpoint before.
         samples (bool): read all images and labels.
+        before (Config, optional): of the stage before these, whose newest checkpoint is its ``load_from``, if any.
 
     Raises:
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
     """
     report = Report()
     models = [_check_model(cfg, report) for cfg in cfgs]
+    for cfg in cfgs:
+        with report.collect():
+            check_hooks(cfg)
     for model in (model for model in models if model is not None):
         for source, parts in pretrained_parts(model).items():
             with report.collect():
@@ -46,13 +60,20 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
     first, source = models[0], cfgs[0].get("load_from")
     if first is not None and source:
         with report.collect():
-            check_start(source, first, may_differ[0], earlier_stage=not cfgs[0].get("resume"))
-    for before, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
+            resumes = bool(cfgs[0].get("resume"))
+            meta = check_start(source, first, may_differ[0], earlier_stage=not resumes)
+            if resumes:
+                check_resume(cfgs[0])
+            else:
+                _check_classes(meta, cfgs[0], TRAINING[0], source)
+    for cfg, after, model, next_model, names in zip(cfgs, cfgs[1:], models, models[1:], may_differ[1:]):
         if model is not None and next_model is not None:
             with report.collect():
-                _check_next_stage(model, next_model, names, f"{_name(before)}, the stage before {_name(after)}")
+                _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
     _check_data(cfgs, models, TRAINING, samples, report)
     report.finish()
+    if before is not None:
+        _tell_changes(before)
 
 
 def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True) -> None:
@@ -73,7 +94,8 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         if not source:
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
-            check_start(source, model, may_differ, earlier_stage=False)
+            meta = check_start(source, model, may_differ, earlier_stage=False)
+            _check_classes(meta, cfg, dataloader, source)
     _check_data([cfg], [model], (dataloader,), samples, report)
     report.finish()
 
@@ -108,12 +130,29 @@ def _check_data(
         with report.collect():
             check_data(cfg, dataloaders)
             there = True
-        listed = there and check_lists(cfg, dataloaders, report)
-        if check_settings(cfg, model, dataloaders, there, report) and listed:
+        complete = there and check_lists(cfg, dataloaders, report)
+        if check_settings(cfg, model, dataloaders, there, report) and complete:
             right.append(cfg)
     if samples:
         with report.collect():
             check_samples(right, dataloaders)
+
+
+def _tell_changes(cfg: Config) -> None:
+    """Warn of a stage that is done and was trained with other settings than those that its successors get."""
+    if changes := changes_since(read_checkpoint(cfg.load_from), cfg):
+        print_log(
+            f"{_name(cfg)} is done, with other settings than it would be trained with now: {listed(changes)}. Its"
+            " weights are taken as they are: give another --work-dir to train all stages anew",
+            logger="current",
+            level=logging.WARNING,
+        )
+
+
+def _check_classes(meta: Mapping, cfg: Config, dataloader: str, source: str) -> None:
+    classes = (meta.get("dataset_meta") or {}).get("classes")
+    if warning := check_class_order(classes, cfg, dataloader, source):
+        print_log(warning, logger="current", level=logging.WARNING)
 
 
 def _name(cfg: Config) -> str:

@@ -73,7 +73,7 @@ def check_pretrained(source: str, parts: Sequence[str], model: nn.Module) -> Non
     check_expectations(meta, model, source)
 
 
-def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> None:
+def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> dict:
     """Check a checkpoint that a model is to start from or be tested with: that it can be read, and that it fits.
 
     Args:
@@ -82,6 +82,9 @@ def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), e
         may_differ (Sequence[str]): as for :func:`check_state_dict`.
         earlier_stage (bool): likewise.
 
+    Returns:
+        dict: the checkpoint's ``meta``.
+
     Raises:
         FileNotFoundError: if there is no such file.
         WeightsError: for a file that is truncated, unsafe, of no known source, or wants another model or input.
@@ -89,6 +92,7 @@ def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), e
     checkpoint = import_weights(local_file(source))
     check_expectations(checkpoint["meta"], model, source)
     check_state_dict(model, checkpoint["state_dict"], may_differ, earlier_stage)
+    return checkpoint["meta"]
 
 
 def check_fit(checkpoint: Mapping, cfg: Config, source: str) -> list[str]:

@@ -13,6 +13,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the toolbox's options and some more."""
     add_run(parser)
     parser.add_argument("--resume", action="store_true", help="as always here: an interrupted training goes on")
+    parser.add_argument(
+        "--accept-changes", action="store_true", help="go on with settings that have changed since the interruption"
+    )
     parser.add_argument("--stage-only", action="store_true", help="leave out the earlier stages")
 
 

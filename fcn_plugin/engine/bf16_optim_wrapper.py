@@ -23,6 +23,8 @@ class BF16OptimWrapper(OptimWrapper):
         **kwargs: as for :class:`mmengine.optim.OptimWrapper`.
     """
 
+    precision = "bfloat16"  #: the number format, as a checkpoint notes it
+
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Enter autocast around the forward pass."""

@@ -11,19 +11,21 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 
+from ..checks.resume import changes_since, listed
 from ..weights.checkpoint import read_checkpoint
 from ..weights.download import local_file
 from ..weights.importing import import_weights
-from .hooks import CheckpointCheckHook, IterationSeedHook
+from .accepted_changes import Settings
+from .hooks import CheckpointCheckHook, IterationSeedHook, ResumeHook
 
-REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook)
+REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook, ResumeHook)
 
 
 class StageRunner(Runner):
     """Train, validate or test one config as the toolbox does, with safe and checked weights.
 
-    Its hooks include :class:`CheckpointCheckHook` and :class:`IterationSeedHook`, whatever ``custom_hooks`` says: that
-    no weights are missing, and that an interrupted training goes on exactly, rest on them.
+    Its hooks include :class:`CheckpointCheckHook`, :class:`IterationSeedHook` and :class:`ResumeHook`, whatever
+    ``custom_hooks`` says: that no weights are missing, and that an interrupted training goes on exactly, rest on them.
     """
 
     def register_hooks(
@@ -36,9 +38,20 @@ class StageRunner(Runner):
                 self.register_hook(required())
 
     def resume(self, filename: str, *args, **kwargs) -> None:
-        """Go on from a checkpoint of this stage, with its optimizer and log."""
+        """Go on from a checkpoint of this stage, with its optimizer and log, and with what the config has changed."""
         self._resume = True
+        checkpoint = read_checkpoint(filename)
+        changes = changes_since(checkpoint, self.cfg)
+        settings = Settings(self)
         super().resume(filename, *args, **kwargs)
+        if changes:
+            self.logger.warning(
+                f"goes on with changed settings, so this is no longer one uninterrupted training: {listed(changes)}"
+            )
+        if any(change.setting == "randomness.seed" for change in changes):
+            settings.use_seed(self)
+        if any(change.of_rates for change in changes) or "param_schedulers" not in checkpoint:
+            settings.use_rates(self)
 
     def load_checkpoint(
         self,

@@ -32,7 +32,8 @@ class StagedRunner:
 
     - ``earlier_stage``: path of the config whose weights this one starts from;
     - ``precision`` and ``compile``: as :func:`set_precision` and :func:`enable_compile` have it;
-    - ``data_check``: whether to read all images and labels beforehand, True by default.
+    - ``data_check``: whether to read all images and labels beforehand, True by default;
+    - ``accept_changes``: whether an interrupted training may go on with changed settings (:func:`check_resume`).
 
     Args:
         cfg (Config): with ``work_dir``; copied.
@@ -77,8 +78,11 @@ class StagedRunner:
             return stages[-1].load_model()
         to_train[0].set_start()
         configs, may_differ = zip(*((stage.cfg, stage.may_differ) for stage in to_train))
+        before = None if to_train[0].checkpoint else to_train[0].earlier
+        if before is not None:
+            before.set_start()  # names its checkpoint
         samples = self.cfg.get("data_check", True)
-        run_in_first_process(lambda: check_training(configs, may_differ, samples), self.cfg)
+        run_in_first_process(lambda: check_training(configs, may_differ, samples, before and before.cfg), self.cfg)
         for stage in to_train:
             model = None
             gc.collect()  # the stage before

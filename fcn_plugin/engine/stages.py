@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import barrier
-from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from mmseg.registry import HOOKS, MODELS
+from mmseg.registry import MODELS
 from torch import nn
 
+from ..checks.resume import RUN_FACTS
+from ..checks.watched import built_hook
 from ..models.pretrained_part import pretrained_source
-from ..utils.config import apply_settings, changed_settings, class_of, read_config
-from ..weights.checkpoint import WeightsError, read_checkpoint
+from ..utils.config import apply_settings, changed_settings, configured_hooks, counts_epochs, read_config
+from ..weights.checkpoint import read_checkpoint
+from .checkpoints import Checkpoints
 from .hooks import CheckpointCheckHook
+from .hooks.resume_hook import STOPPED_EARLY, last_validation
+from .plan_checks import check_plan
 from .stage_runner import StageRunner
 
 
@@ -28,14 +30,22 @@ class Stage:
     Attributes:
         cfg: the config, with ``work_dir`` set.
         earlier: the stage whose weights this one starts from, if any.
-        checkpoint: newest readable checkpoint in the work directory, if any.
-        iteration: iterations that checkpoint has behind it.
+        checkpoint: newest checkpoint in the work directory that can be used, if any.
+        iteration: iterations (or epochs, if the config counts those) that checkpoint has behind it.
+        best: the checkpoint whose weights the next stage starts from: the newest, or the best one (``save_best``).
+        stopped_early: whether an EarlyStoppingHook ended the training with that checkpoint.
+        validated: whether the validation after that iteration, if it was the last, was made.
+        seed: of the run that saved the checkpoint.
     """
 
     cfg: Config
     earlier: Stage | None = None
     checkpoint: Path | None = None
     iteration: int = 0
+    best: Path | None = None
+    stopped_early: bool = False
+    validated: bool = True
+    seed: int | None = None
 
     @property
     def name(self) -> str:
@@ -44,38 +54,46 @@ class Stage:
 
     @property
     def max_iters(self) -> int:
-        """Iterations of the whole stage.
+        """Iterations of the whole stage, or epochs, if the config counts those."""
+        return self.cfg.train_cfg["max_epochs" if counts_epochs(self.cfg) else "max_iters"]
 
-        Raises:
-            ValueError: for a config that counts epochs.
-        """
-        if "max_iters" not in self.cfg.train_cfg:
-            raise ValueError(f"{self.name} has no train_cfg.max_iters: stages are trained by an IterBasedTrainLoop")
-        return self.cfg.train_cfg.max_iters
+    @property
+    def ended(self) -> bool:
+        """Whether there are no iterations left to train."""
+        return self.checkpoint is not None and (self.iteration >= self.max_iters or self.stopped_early)
 
     @property
     def done(self) -> bool:
-        """Whether the stage has been trained to its end."""
-        return self.checkpoint is not None and self.iteration >= self.max_iters
+        """Whether the stage has been trained to its end, and validated."""
+        return self.ended and self.validated
 
     def find_checkpoint(self) -> None:
-        """Look for the newest checkpoint that can be read; one cut off by a kill is passed over.
+        """Look for the newest checkpoint that can be used, and read how far it is.
 
         Raises:
-            ValueError: if it was trained for another number of classes.
+            ValueError: if it was trained for another number of classes, or cannot be gone on from.
         """
-        self.checkpoint, self.iteration = None, 0
-        files = [file for file in Path(self.cfg.work_dir).glob("iter_*.pth") if re.fullmatch(r"iter_\d+", file.stem)]
-        iterations = {int(file.stem.removeprefix("iter_")): file for file in files}
-        for iteration, file in sorted(iterations.items(), reverse=True):
-            try:
-                state_dict = read_checkpoint(file)["state_dict"]
-            except WeightsError as error:
-                print_log(f"passed over: {error}", logger="current", level=logging.WARNING)
-                continue
-            self._check_classes(file, state_dict)
-            self.checkpoint, self.iteration = file, iteration
+        self.checkpoint, self.iteration, self.best, self.stopped_early, self.validated = None, 0, None, False, True
+        checkpoints = Checkpoints(self.cfg)
+        if (found := checkpoints.newest()) is None:
             return
+        file, content = found
+        meta = content.get("meta") or {}
+        self._check_classes(file, content["state_dict"])
+        key = "epoch" if counts_epochs(self.cfg) else "iter"
+        self.checkpoint, self.iteration = file, meta[key] if key in meta else checkpoints.number(file)
+        self.stopped_early, self.seed = bool(meta.get(STOPPED_EARLY)), meta.get("seed")
+        if not self.ended:
+            if "message_hub" not in content or key not in meta:
+                raise ValueError(
+                    f"{file} holds weights alone, so {self.name} cannot go on from it: start from it with"
+                    f" --cfg-options load_from={file} and another --work-dir, or move it away"
+                )
+            return
+        due = self.iteration == self.max_iters >= self.cfg.train_cfg.get("val_begin", 1)
+        if due and RUN_FACTS in meta and self.cfg.get("val_dataloader"):  # older versions do not note it
+            self.validated = last_validation(self.cfg.work_dir) == meta["iter"]
+        self.best = checkpoints.best(content) or file
 
     def _check_classes(self, file: Path, state_dict: dict) -> None:
         score = state_dict.get("decode_head.score_fr.weight")
@@ -90,29 +108,43 @@ class Stage:
     @property
     def may_differ(self) -> tuple[str, ...]:
         """Weights that need not be those of the checkpoint before, as the config's CheckpointCheckHook has it."""
-        for hook in self.cfg.get("custom_hooks") or []:
-            kind = class_of(hook, HOOKS) if isinstance(hook, dict) else type(hook)
-            if isinstance(kind, type) and issubclass(kind, CheckpointCheckHook):
-                return (HOOKS.build(hook) if isinstance(hook, dict) else hook).may_differ
+        for hook in configured_hooks(self.cfg, CheckpointCheckHook):
+            return built_hook(hook).may_differ
         return ()
 
     def describe(self) -> str:
         """What will happen to this stage, in a few words."""
         if self.done:
-            return f"done: {self.checkpoint}"
+            early = f" (stopped early, after {self.iteration} of {self.max_iters})" if self.stopped_early else ""
+            return f"done: {self.checkpoint}{early}"
+        unit = "epochs" if counts_epochs(self.cfg) else "iterations"
+        if self.ended:
+            return f"validate {self.checkpoint}, which was cut off"
         if self.checkpoint:
-            return f"continue from {self.checkpoint} ({self.iteration} of {self.max_iters} iterations)"
+            return f"continue from {self.checkpoint} ({self.iteration} of {self.max_iters} {unit})"
         if self.earlier:
-            return f"train {self.max_iters} iterations from the weights of {self.earlier.name}"
+            return f"train {self.max_iters} {unit} from the weights of {self.earlier.name}"
         start = self.cfg.get("load_from")
-        return f"train {self.max_iters} iterations" + (f" from {start}" if start else "")
+        return f"train {self.max_iters} {unit}" + (f" from {start}" if start else "")
 
     def set_start(self) -> None:
-        """Let the config start from what there is: its own checkpoint, its earlier stage's, or its ``load_from``."""
+        """Let the config start from what there is: its own checkpoint, its earlier stage's, or its ``load_from``.
+
+        Raises:
+            FileNotFoundError: if the best checkpoint of the earlier stage is not there.
+        """
         self.cfg.resume = self.checkpoint is not None
-        start = self.checkpoint or (self.earlier and self.earlier.done and self.earlier.checkpoint)
+        start = self.checkpoint or (self.earlier and self.earlier.ended and self.earlier.best)
+        if start and not start.is_file():
+            raise FileNotFoundError(
+                f"there is no {start}, the best checkpoint of {self.earlier.name}, whose weights {self.name} starts"
+                " from: put it back, or set default_hooks.checkpoint.save_best=None to start from the last one"
+            )
         if start:
             self.cfg.load_from = str(start)
+        if self.checkpoint and (self.cfg.get("randomness") or {}).get("seed") is None:
+            # a seed drawn anew would bring the pictures in another order
+            self.cfg.randomness = dict(self.cfg.get("randomness") or {}, seed=self.seed)
 
     def train(self) -> nn.Module:
         """Train this stage to its end.
@@ -122,12 +154,13 @@ class Stage:
         """
         if self.earlier and not self.checkpoint:
             self.earlier.find_checkpoint()
-            if not self.earlier.done:
+            if not self.earlier.ended:
                 raise FileNotFoundError(
                     f"{self.earlier.name} left no checkpoint in {self.earlier.cfg.work_dir}; on several nodes, the work"
                     " directory must be on a shared file system"
                 )
         self.set_start()
+        self.cfg.pop("accept_changes", None)  # of this start, not of the config that is kept
         model = StageRunner.from_cfg(self.cfg).train()
         barrier()  # the checkpoint is on disk before another process looks for it
         return model
@@ -165,7 +198,7 @@ def plan_stages(cfg: Config) -> list[Stage]:
 
     Raises:
         FileNotFoundError: if a config names an earlier one that does not exist.
-        ValueError: if a stage was trained for another number of classes.
+        ValueError: if a stage was trained for another number of classes, or as :func:`check_plan`.
     """
     stages = [Stage(cfg)]
     work_dir = Path(cfg.work_dir)
@@ -176,10 +209,11 @@ def plan_stages(cfg: Config) -> list[Stage]:
             raise FileNotFoundError(f"{stages[-1].name} names the earlier stage {path}, which does not exist")
         earlier = read_config(path)
         apply_settings(earlier, changes)
-        earlier.launcher = cfg.get("launcher", "none")
+        earlier.launcher, earlier.accept_changes = cfg.get("launcher", "none"), cfg.get("accept_changes", False)
         earlier.work_dir = str(parent / Path(path).stem)
         stages[-1].earlier = Stage(earlier)
         stages.append(stages[-1].earlier)
+    check_plan([stage.cfg for stage in stages[::-1]], [stage.name for stage in stages[::-1]])
     for stage in stages:
         stage.find_checkpoint()
         if stage.earlier or stage.checkpoint or stage.cfg.get("load_from"):

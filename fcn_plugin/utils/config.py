@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.hooks import Hook
 from mmengine.registry import Registry
+from mmengine.runner import EpochBasedTrainLoop
+from mmseg.registry import HOOKS, LOOPS
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.
-START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type")
+START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type", "accept_changes")
 ABSENT = object()
 Change = tuple[tuple, Any]  # the keys and indices that lead to a setting, and its new value
 
@@ -101,6 +104,20 @@ def class_of(cfg: Mapping, registry: Registry) -> type | None:
     """The class that a component's config names, with or without scope, or gives itself; None if there is none."""
     kind = cfg.get("type")
     return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def counts_epochs(cfg: Mapping) -> bool:
+    """Whether a config trains in epochs, by an EpochBasedTrainLoop, not in iterations."""
+    loop = cfg.get("train_cfg") or {}
+    kind = class_of(loop, LOOPS)
+    return issubclass(kind, EpochBasedTrainLoop) if isinstance(kind, type) else bool(loop.get("by_epoch"))
+
+
+def configured_hooks(cfg: Mapping, kind: type[Hook]) -> list[Any]:
+    """The hooks of a class in a config's ``default_hooks`` and ``custom_hooks``: their settings, or themselves."""
+    hooks = [*(cfg.get("default_hooks") or {}).values(), *(cfg.get("custom_hooks") or [])]
+    classes = [(hook, class_of(hook, HOOKS) if isinstance(hook, Mapping) else type(hook)) for hook in hooks if hook]
+    return [hook for hook, named in classes if isinstance(named, type) and issubclass(named, kind)]
 
 
 def leaf_datasets(dataset: Mapping | None) -> Iterator[ConfigDict]:

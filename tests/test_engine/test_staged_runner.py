@@ -59,7 +59,8 @@ def test_hooks_that_are_always_there(trained):
     work_dir, outcome = trained
     assert "result: AlignedEncoderDecoder" in outcome.stdout
     hooks = set(re.findall(r"\) (\w+Hook) ", outcome.stdout))
-    assert {"CheckpointCheckHook", "IterationSeedHook", "EMAHook"} <= hooks and "ClassMetricsHook" not in hooks
+    assert {"CheckpointCheckHook", "IterationSeedHook", "ResumeHook", "EMAHook"} <= hooks
+    assert "ClassMetricsHook" not in hooks
     meta = read_checkpoint(work_dir / "iter_2.pth")["meta"]
     assert meta["precision"] == "float32" and meta["preprocessing"]["mean"] == [104.00699, 116.66877, 122.67892]
 
@@ -85,7 +86,7 @@ def test_no_text_of_a_checkpoint_is_run(script, config, trained, tmp_path):
 
 def test_another_precision_is_told(script, config, trained, tmp_path):
     shutil.copy(trained[0] / "iter_1.pth", tmp_path)
-    outcome = start(script, "train", config, tmp_path, dict(precision="bfloat16"))
+    outcome = start(script, "train", config, tmp_path, dict(precision="bfloat16", accept_changes=True))
     (warning,) = [line for line in outcome.stdout.splitlines() if "WARNING - the checkpoint was trained" in line]
     assert "trained in float32, and this run computes in bfloat16, so figures may differ slightly: set" in warning
     assert read_checkpoint(tmp_path / "iter_2.pth")["meta"]["precision"] == "bfloat16"

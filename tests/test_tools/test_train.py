@@ -139,6 +139,8 @@ class TestStages:
             "train.py", config, "--work-dir", tmp_path / "work", "--cfg-options", *options, cwd=tmp_path
         ).check()
         assert "not taken over from the earlier stage: decode_head.upscore.weight" in outcome.stdout
+        told = "fcn32s is done, with other settings than it would be trained with now: optim_wrapper.optimizer.lr: 1e-0"
+        assert told in outcome.stdout + outcome.stderr
         first, last = (weights(tmp_path / "work" / name / "iter_2.pth") for name in ("fcn32s", ""))
         shared = sorted(first.keys() & last.keys())
         assert len(shared) == 2 * (13 + 2 + 1)  # weights and biases of VGG16, of fc6 and fc7, and of score_fr
