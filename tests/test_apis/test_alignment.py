@@ -45,7 +45,7 @@ def test_positions_that_a_head_has_of_its_feature_extractor():
     cfg = config(backbone=VGG, neck=NECK)
     assert stated_maps(cfg, 3) == {1: CoordMap(16, 7.5), 2: CoordMap(32, 15.5)}
     assert stated_maps(config(backbone=dict(type="ResNetV1d", depth=50)), 4) == {}
-    other = dict(type="FCNHead", in_channels=4, channels=2, num_classes=2)
+    other = dict(type="FCNHead", in_channels=8, channels=2, num_classes=2)
     assert stated_maps(config(backbone=VGG, neck=NECK, decode_head=other), 3) == {}
 
 
