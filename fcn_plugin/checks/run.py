@@ -10,6 +10,7 @@ from torch import nn
 
 from .data import check_data, check_samples
 from .report import Report
+from .seeding import check_seeding
 from .weights import (
     check_expectations,
     check_pretrained,
@@ -51,6 +52,9 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(before)}, the stage before {_name(after)}")
     _check_data(cfgs, TRAINING, samples, report)
+    if samples and not report.errors:  # samples can be read
+        with report.collect():
+            check_seeding(cfgs)
     report.finish()
 
 
