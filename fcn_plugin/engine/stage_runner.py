@@ -14,16 +14,16 @@ from mmengine.utils import apply_to
 from ..weights.checkpoint import read_checkpoint
 from ..weights.download import local_file
 from ..weights.importing import import_weights
-from .hooks import CheckpointCheckHook, IterationSeedHook
+from .hooks import BroadcastBuffersHook, CheckpointCheckHook, IterationSeedHook
 
-REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook)
+REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook, BroadcastBuffersHook)
 
 
 class StageRunner(Runner):
     """Train, validate or test one config as the toolbox does, with safe and checked weights.
 
-    Its hooks include :class:`CheckpointCheckHook` and :class:`IterationSeedHook`, whatever ``custom_hooks`` says: that
-    no weights are missing, and that an interrupted training goes on exactly, rest on them.
+    Its hooks include those of :data:`REQUIRED_HOOKS`, whatever ``custom_hooks`` says: that no weights are missing, and
+    that an interrupted training goes on exactly, rest on them.
     """
 
     def register_hooks(

@@ -1,6 +1,7 @@
+from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_check_hook import CheckpointCheckHook
 from .class_metrics_hook import ClassMetricsHook
 from .compile_hook import CompileHook
 from .iteration_seed_hook import IterationSeedHook
 
-__all__ = ["ClassMetricsHook", "CompileHook", "IterationSeedHook", "CheckpointCheckHook"]
+__all__ = ["BroadcastBuffersHook", "ClassMetricsHook", "CompileHook", "IterationSeedHook", "CheckpointCheckHook"]
