@@ -30,7 +30,7 @@ LOST = "an interrupted run will not end with the weights that it would have had 
 
 
 def check_seeding(cfgs: Sequence[Config]) -> None:
-    """Read a few samples of the training data twice, and warn if they differ.
+    """Read a few samples of the training data twice, and warn if they differ, or if the run has no seed.
 
     Args:
         cfgs (Sequence[Config]): the configs to train with; dataloaders that they share are tried once.
@@ -38,16 +38,28 @@ def check_seeding(cfgs: Sequence[Config]) -> None:
     Raises:
         ValueError: if a dataloader cannot be built, or a sample cannot be read.
     """
+    problems: dict[str | None, None] = {}  # each once, in order
     done: list[Mapping] = []
     for cfg in cfgs:
+        problems[seed_problem(cfg)] = None
         settings = cfg.get("train_dataloader")
         if isinstance(settings, Mapping) and settings not in done:
             done.append(settings)
             init_default_scope(cfg.get("default_scope") or "mmseg")
             with generators_kept():
-                problem = unseeded_part(build_loader(settings))
-            if problem:
-                print_log(f"train_dataloader: {problem}", logger="current", level=logging.WARNING)
+                problems[unseeded_part(build_loader(settings))] = None
+    for problem in filter(None, problems):
+        print_log(problem, logger="current", level=logging.WARNING)
+
+
+def seed_problem(cfg: Config) -> str | None:
+    """What is wrong if the order of the samples changes from start to start; None if it does not."""
+    randomness = cfg.get("randomness") or {}
+    if randomness.get("seed") is None:
+        return f"the run has no seed, so that samples come in another order after a stop: {LOST}. Set randomness.seed=0"
+    if randomness.get("diff_rank_seed"):
+        return f"with randomness.diff_rank_seed, samples come in another order after a stop: {LOST}. Leave it out"
+    return None
 
 
 def build_loader(settings: Mapping) -> DataLoader:
@@ -72,11 +84,11 @@ def unseeded_part(loader: DataLoader) -> str | None:
     if any(not hasattr(index, "seed") for index in indices):
         sampler = getattr(loader.batch_sampler, "sampler", loader.batch_sampler)
         return (
-            f"{type(sampler).__name__} gives samples no seed, and their transforms draw random numbers: {LOST}. Set"
+            f"{type(sampler).__name__} of train_dataloader gives samples no seed, and their transforms draw random numbers: {LOST}. Set"
             " sampler=dict(type='SeededInfiniteSampler'), or 'SeededDefaultSampler' for epochs"
         )
     return (
-        f"{unseeded_step(loader.dataset, indices)} draws random numbers of its own, which the seed of a sample does not"
+        f"{unseeded_step(loader.dataset, indices)} of train_dataloader draws random numbers of its own, which the seed of a sample does not"
         f" set: {LOST}. Draw from Python's, numpy's or torch's default generator, or give it a method"
         " set_random_seed(seed)"
     )

@@ -37,11 +37,11 @@ def test_seeded(steps, sampler, voc):
 def test_sampler_without_seeds(sampler, step, voc):
     dataset = dict(type="RepeatDataset", times=2, dataset=voc_dataset(voc, step, PACK))
     assert unseeded_part(build_loader(train_loader(dataset, sampler))) == (
-        f"{sampler} gives samples no seed, and their transforms draw random numbers: {LOST}. Set"
+        f"{sampler} of train_dataloader gives samples no seed, and their transforms draw random numbers: {LOST}. Set"
         " sampler=dict(type='SeededInfiniteSampler'), or 'SeededDefaultSampler' for epochs"
     )
     settings = train_loader(dataset, sampler, batch_sampler=dict(type="OrientationBatchSampler"))
-    assert unseeded_part(build_loader(settings)).startswith(f"{sampler} gives samples no seed")
+    assert unseeded_part(build_loader(settings)).startswith(f"{sampler} of train_dataloader gives samples no seed")
 
 
 def test_nothing_random(voc):
@@ -61,14 +61,15 @@ def test_nothing_random(voc):
 )
 def test_generators_that_are_not_reached(dataset, name, voc):
     assert unseeded_part(build_loader(train_loader(dataset(voc)))) == (
-        f"{name} draws random numbers of its own, which the seed of a sample does not set: {LOST}. Draw from Python's,"
+        f"{name} of train_dataloader draws random numbers of its own, which the seed of a sample does not set: {LOST}. Draw from Python's,"
         " numpy's or torch's default generator, or give it a method set_random_seed(seed)"
     )
 
 
 def configs(voc, *steps: dict, **settings) -> list[Config]:
     """Two stages with the same data."""
-    return [Config(dict(train_dataloader=train_loader(voc_dataset(voc, *steps), **settings))) for _ in range(2)]
+    loader = train_loader(voc_dataset(voc, *steps), **settings)
+    return [Config(dict(train_dataloader=loader, randomness=dict(seed=0))) for _ in range(2)]
 
 
 def state() -> tuple:
@@ -83,8 +84,26 @@ def test_warned_of_once(voc, monkeypatch):
     workers = dict(num_workers=2, persistent_workers=True, prefetch_factor=4)  # not started
     check_seeding(configs(voc, OWN, **workers))
     (warning,) = warnings
-    assert warning.startswith("train_dataloader: DrawNumber draws random numbers of its own")
+    assert warning.startswith("DrawNumber of train_dataloader draws random numbers of its own")
     assert state() == before  # a run without a seed draws it from them
+
+
+@pytest.mark.parametrize(
+    ("randomness", "start"),
+    [
+        (None, "the run has no seed, so that samples come in another order after a stop: "),
+        (dict(deterministic=True), "the run has no seed, so that "),
+        (dict(seed=3, diff_rank_seed=True), "with randomness.diff_rank_seed, samples come in another order after "),
+    ],
+)
+def test_runs_of_another_order(randomness, start, voc, monkeypatch):
+    warnings, cfgs = [], configs(voc, FLIP)
+    monkeypatch.setattr("fcn_plugin.checks.seeding.print_log", lambda text, **kwargs: warnings.append(text))
+    for cfg in cfgs:
+        cfg.randomness = randomness
+    check_seeding(cfgs)
+    (warning,) = warnings
+    assert warning.startswith(start) and LOST in warning
 
 
 @pytest.mark.parametrize(
