@@ -26,7 +26,7 @@ from ..utils.seeding import generators_kept
 from ..utils.text import first_line
 
 SAMPLES = 6  #: to read twice; a transform that acts on every second sample is missed in 1 of 60 cases
-LOST = "an interrupted run will not end with the weights that it would have had without the interruption"
+LOST = "An interrupted run will not end with the weights that it would have had without the interruption"
 
 
 def check_seeding(cfgs: Sequence[Config]) -> None:
@@ -41,7 +41,10 @@ def check_seeding(cfgs: Sequence[Config]) -> None:
     problems: dict[str | None, None] = {}  # each once, in order
     done: list[Mapping] = []
     for cfg in cfgs:
-        problems[seed_problem(cfg)] = None
+        if (cfg.get("randomness") or {}).get("seed") is None:
+            problems[
+                f"the run has no seed: after a stop, samples come in another order. {LOST}: set randomness.seed"
+            ] = None
         settings = cfg.get("train_dataloader")
         if isinstance(settings, Mapping) and settings not in done:
             done.append(settings)
@@ -50,16 +53,6 @@ def check_seeding(cfgs: Sequence[Config]) -> None:
                 problems[unseeded_part(build_loader(settings))] = None
     for problem in filter(None, problems):
         print_log(problem, logger="current", level=logging.WARNING)
-
-
-def seed_problem(cfg: Config) -> str | None:
-    """What is wrong if the order of the samples changes from start to start; None if it does not."""
-    randomness = cfg.get("randomness") or {}
-    if randomness.get("seed") is None:
-        return f"the run has no seed, so that samples come in another order after a stop: {LOST}. Set randomness.seed=0"
-    if randomness.get("diff_rank_seed"):
-        return f"with randomness.diff_rank_seed, samples come in another order after a stop: {LOST}. Leave it out"
-    return None
 
 
 def build_loader(settings: Mapping) -> DataLoader:
@@ -82,15 +75,15 @@ def unseeded_part(loader: DataLoader) -> str | None:
     if all(same(read(loader, index), read(loader, index)) for index in indices):
         return None
     if any(not hasattr(index, "seed") for index in indices):
-        sampler = getattr(loader.batch_sampler, "sampler", loader.batch_sampler)
+        sampler = type(getattr(loader.batch_sampler, "sampler", loader.batch_sampler)).__name__
         return (
-            f"{type(sampler).__name__} of train_dataloader gives samples no seed, and their transforms draw random numbers: {LOST}. Set"
+            f"{sampler} of train_dataloader gives samples no seed, and their transforms draw random numbers. {LOST}: set"
             " sampler=dict(type='SeededInfiniteSampler'), or 'SeededDefaultSampler' for epochs"
         )
+    step = unseeded_step(loader.dataset, indices)
     return (
-        f"{unseeded_step(loader.dataset, indices)} of train_dataloader draws random numbers of its own, which the seed of a sample does not"
-        f" set: {LOST}. Draw from Python's, numpy's or torch's default generator, or give it a method"
-        " set_random_seed(seed)"
+        f"{step} of train_dataloader draws random numbers that the seed of a sample does not reach. {LOST}: draw from"
+        " Python's, numpy's or torch's default generator, or give it a method set_random_seed(seed)"
     )
 
 
