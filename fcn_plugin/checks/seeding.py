@@ -38,20 +38,20 @@ def check_seeding(cfgs: Sequence[Config]) -> None:
     Raises:
         ValueError: if a dataloader cannot be built, or a sample cannot be read.
     """
-    problems: dict[str | None, None] = {}  # each once, in order
+    problems: list[str | None] = []
     done: list[Mapping] = []
     for cfg in cfgs:
         if (cfg.get("randomness") or {}).get("seed") is None:
-            problems[
+            problems.append(
                 f"the run has no seed: after a stop, samples come in another order. {LOST}: set randomness.seed"
-            ] = None
+            )
         settings = cfg.get("train_dataloader")
         if isinstance(settings, Mapping) and settings not in done:
             done.append(settings)
             init_default_scope(cfg.get("default_scope") or "mmseg")
             with generators_kept():
-                problems[unseeded_part(build_loader(settings))] = None
-    for problem in filter(None, problems):
+                problems.append(unseeded_part(build_loader(settings)))
+    for problem in dict.fromkeys(filter(None, problems)):
         print_log(problem, logger="current", level=logging.WARNING)
 
 
@@ -71,14 +71,15 @@ def unseeded_part(loader: DataLoader) -> str | None:
     Raises:
         ValueError: if a sample cannot be read.
     """
-    indices = list(itertools.islice(itertools.chain.from_iterable(loader.batch_sampler), SAMPLES))
+    batches = [loader.sampler] if loader.batch_sampler is None else loader.batch_sampler
+    indices = list(itertools.islice(itertools.chain.from_iterable(batches), SAMPLES))
     if all(same(read(loader, index), read(loader, index)) for index in indices):
         return None
     if any(not hasattr(index, "seed") for index in indices):
-        sampler = type(getattr(loader.batch_sampler, "sampler", loader.batch_sampler)).__name__
+        sampler = type(getattr(batches, "sampler", loader.sampler)).__name__
         return (
-            f"{sampler} of train_dataloader gives samples no seed, and their transforms draw random numbers. {LOST}: set"
-            " sampler=dict(type='SeededInfiniteSampler'), or 'SeededDefaultSampler' for epochs"
+            f"{sampler} of train_dataloader gives samples no seed, and their transforms draw random numbers. {LOST}:"
+            " set sampler=dict(type='SeededInfiniteSampler'), or 'SeededDefaultSampler' for epochs"
         )
     step = unseeded_step(loader.dataset, indices)
     return (
@@ -90,8 +91,9 @@ def unseeded_part(loader: DataLoader) -> str | None:
 def read(loader: DataLoader, index: int) -> Any:
     """A sample, as the dataloader reads it; raises ValueError if it cannot be read."""
     dataset = loader.dataset
+    in_batches = loader.batch_sampler is not None and hasattr(dataset, "__getitems__")
     try:
-        return dataset.__getitems__([index])[0] if hasattr(dataset, "__getitems__") else dataset[index]
+        return dataset.__getitems__([index])[0] if in_batches else dataset[index]
     except Exception as error:  # whatever a transform makes of a picture
         owners = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
         steps = [type(owner).__name__ for owner in owners if isinstance(owner, BaseTransform)]

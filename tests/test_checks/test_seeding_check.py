@@ -44,6 +44,12 @@ def test_sampler_without_seeds(sampler, step, voc):
     assert unseeded_part(build_loader(settings)).startswith(f"{sampler} of train_dataloader gives samples no seed")
 
 
+def test_without_batches(voc):
+    """PyTorch then reads sample by sample, unseeded."""
+    seeded = build_loader(train_loader(voc_dataset(voc, NUMPY, PACK), batch_size=None))
+    assert "PascalVOCDataset of train_dataloader draws random numbers" in unseeded_part(seeded)
+
+
 def test_nothing_random(voc):
     """Then a sampler without seeds is right."""
     assert unseeded_part(build_loader(train_loader(voc_dataset(voc, PACK), "InfiniteSampler"))) is None
