@@ -14,6 +14,7 @@ from ..weights.checkpoint import read_checkpoint
 from .data import check_data, check_lists, check_samples
 from .report import Report
 from .resume import changes_since, check_class_order, check_resume, listed
+from .seeding import check_seeding
 from .settings import check_settings
 from .watched import check_hooks
 from .weights import (
@@ -71,6 +72,9 @@ def check_training(
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
     _check_data(cfgs, models, TRAINING, samples, report)
+    if samples and not report.errors:  # samples can be read
+        with report.collect():
+            check_seeding(cfgs)
     report.finish()
     if before is not None:
         _tell_changes(before)

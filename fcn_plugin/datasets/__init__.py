@@ -1,7 +1,7 @@
 from .camvid import CamVidDataset
 from .orientation_batch_sampler import OrientationBatchSampler
 from .sbd import SBDDataset
-from .seeded_sampler import SeededInfiniteSampler, SeedTransforms
+from .seeded_sampler import SeededDefaultSampler, SeededInfiniteSampler, SeedTransforms
 from .shapes import ShapesDataset
 from .transforms import LoadLabels, RandomTranslate
 
@@ -12,6 +12,7 @@ __all__ = [
     "RandomTranslate",
     "SBDDataset",
     "SeedTransforms",
+    "SeededDefaultSampler",
     "SeededInfiniteSampler",
     "ShapesDataset",
 ]

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 import torch
 from mmengine.config import Config
@@ -18,7 +19,7 @@ PATIENCE = 5.0  #: seconds for which the other processes let the first one say w
 
 
 def set_up_distributed(cfg: Config) -> None:
-    """Prepare ``cfg`` and the process group for several CPU processes; leaves GPU runs to mmengine.
+    """Prepare ``cfg`` and the process group for several CPU processes; leaves the group of GPUs to mmengine to open.
 
     mmengine calls torch.cuda for any backend, so on the CPU the gloo group is opened here, before the Runner, and the
     model is wrapped without device ids.
@@ -26,13 +27,15 @@ def set_up_distributed(cfg: Config) -> None:
     Raises:
         ValueError: for a launcher that cannot start CPU processes.
     """
-    if cfg.get("launcher", "none") == "none" or torch.cuda.is_available():
+    if cfg.get("launcher", "none") == "none":
+        return
+    _leave_process_group_at_exit()
+    if torch.cuda.is_available():
         return
     if cfg.launcher != "pytorch":
         raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {cfg.launcher!r}")
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
-        atexit.register(_leave_process_group)
     cfg.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
         device_ids=None,
@@ -41,10 +44,14 @@ def set_up_distributed(cfg: Config) -> None:
     )
 
 
-def _leave_process_group() -> None:
-    # a thread of gloo that still holds a tensor when Python is gone aborts the process, whose work is done
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+@cache
+def _leave_process_group_at_exit() -> None:
+    """Leave whatever group there is then, opened here or by mmengine, also after an error.
+
+    A thread of gloo that still holds a tensor when Python is gone aborts the process, whose work is done; NCCL warns of
+    a group that nobody left.
+    """
+    atexit.register(lambda: distributed.is_initialized() and distributed.destroy_process_group())
 
 
 def is_first_process() -> bool:

@@ -16,16 +16,16 @@ from ..weights.checkpoint import read_checkpoint
 from ..weights.download import local_file
 from ..weights.importing import import_weights
 from .accepted_changes import Settings
-from .hooks import CheckpointCheckHook, IterationSeedHook, ResumeHook
+from .hooks import BroadcastBuffersHook, CheckpointCheckHook, IterationSeedHook, ResumeHook
 
-REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook, ResumeHook)
+REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook, BroadcastBuffersHook, ResumeHook)
 
 
 class StageRunner(Runner):
     """Train, validate or test one config as the toolbox does, with safe and checked weights.
 
-    Its hooks include :class:`CheckpointCheckHook`, :class:`IterationSeedHook` and :class:`ResumeHook`, whatever
-    ``custom_hooks`` says: that no weights are missing, and that an interrupted training goes on exactly, rest on them.
+    Its hooks include those of :data:`REQUIRED_HOOKS`, whatever ``custom_hooks`` says: that no weights are missing, and
+    that an interrupted training goes on exactly, rest on them.
     """
 
     def register_hooks(

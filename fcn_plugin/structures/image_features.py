@@ -33,3 +33,7 @@ class ImageFeatures(tuple):
         self.image_size = tuple(image_size)
         self.coord_maps = tuple(coord_maps)
         return self
+
+    def __getnewargs__(self) -> tuple:
+        """What a copy is made of, also one in another process."""
+        return tuple(self), self.image_size, self.coord_maps

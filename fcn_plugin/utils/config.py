@@ -124,9 +124,10 @@ def leaf_datasets(dataset: Mapping | None) -> Iterator[ConfigDict]:
     """The datasets inside the toolbox's wrappers, such as ConcatDataset and RepeatDataset, or the dataset itself.
 
     Args:
-        dataset (Mapping, optional): config of a dataset, or of a dataloader; nothing is found in None.
+        dataset (Mapping, optional): config of a dataset, or of a dataloader; nothing is found in None, or in what is
+            no config, such as a name.
     """
-    if not dataset:
+    if not dataset or not isinstance(dataset, Mapping):
         return
     inner = dataset.get("datasets") or ([dataset["dataset"]] if "dataset" in dataset else [])
     for part in inner:

@@ -30,7 +30,7 @@ def build(tmp_path):
         data_root=str(tmp_path),
         ann_file="list.txt",
         data_prefix=dict(img_path="JPEGImages", seg_map_path="SegmentationClass"),
-        pipeline=[dict(type="LoadImageFromFile"), dict(type="SeedTransforms")],
+        pipeline=[dict(type="LoadImageFromFile")],
     )
     cfg = dict(
         dataset=dataset,

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 from testing.utils import skip_on_openmmlab
 
-from fcn_plugin.datasets.seeded_sampler import SeededInfiniteSampler, SeedTransforms
+from fcn_plugin.datasets.seeded_sampler import SeededDefaultSampler, SeededInfiniteSampler, SeedTransforms
 from fcn_plugin.utils.seeding import derived_seed
 
 DATASET = range(5)
@@ -45,6 +45,31 @@ def test_two_processes(monkeypatch):
     first, second = (take(sampler(monkeypatch, rank, 2), 8) for rank in (0, 1))
     together = [sample for pair in zip(first, second) for sample in pair]
     assert together == take(sampler(monkeypatch), 16)
+
+
+def take_epochs(epochs: int, rank: int = 0, world_size: int = 1, **kwargs) -> list[tuple[int, int]]:
+    sampler, taken = SeededDefaultSampler(DATASET, **{"seed": 7, **kwargs}), []
+    sampler.rank, sampler.world_size = rank, world_size
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        taken += [(int(index), index.seed) for index in sampler]
+    return taken
+
+
+def test_sampler_of_epochs():
+    stream = take_epochs(3)
+    for epoch in (stream[:5], stream[5:10], stream[10:]):
+        assert sorted(index for index, _ in epoch) == list(DATASET)
+    assert [index for index, _ in stream[:5]] != [index for index, _ in stream[5:10]]
+    expected = [derived_seed(7, epoch, position) for epoch in range(3) for position in range(5)]
+    assert [seed for _, seed in stream] == expected and len(set(expected)) == 15
+    assert [index for index, _ in take_epochs(2, shuffle=False)] == [*DATASET, *DATASET]
+
+
+def test_sampler_of_epochs_in_two_processes():
+    alone = take_epochs(2, round_up=False)
+    first, second = (take_epochs(2, rank, 2, round_up=False) for rank in (0, 1))
+    assert first == [*alone[0:5:2], *alone[5:10:2]] and second == [*alone[1:5:2], *alone[6:10:2]]
 
 
 def test_resumed():

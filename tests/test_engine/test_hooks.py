@@ -1,7 +1,9 @@
 """The hooks, each against a model or a run made for it."""
 
+import random
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -71,7 +73,7 @@ class TestIterationSeed:
         if monkeypatch:
             monkeypatch.setattr("fcn_plugin.engine.hooks.iteration_seed_hook.get_rank", lambda: rank)
         IterationSeedHook().before_train_iter(SimpleNamespace(seed=seed, iter=iteration), 0)
-        return torch.rand(3).tolist()
+        return [random.random(), np.random.rand(), *torch.rand(3).tolist()]
 
     def test_same_iteration(self):
         assert self.numbers(iteration=5) == self.numbers(iteration=5)

@@ -72,9 +72,16 @@ def test_alone():
         distributed.run_in_first_process(fail, Config(dict(launcher="none")))
 
 
-@pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "torch.distributed.destroy_process_group()"])
-def test_process_group_is_left_before_python_ends(end, tmp_path):
-    """A handler of before runs after ours."""
+@pytest.mark.parametrize(
+    ("opener", "end", "code"),
+    [
+        ("gloo", "torch.distributed.destroy_process_group()", 0),
+        ("gloo", "raise SystemExit(3)", 3),
+        ("mmengine", "raise ValueError('wrong')", 1),
+    ],
+)
+def test_process_group_is_left_before_python_ends(opener, end, code, tmp_path):
+    """A handler of before runs after ours. On GPUs mmengine opens the group, behind our function."""
     script = tmp_path / "script.py"
     script.write_text(
         f"""
@@ -83,12 +90,17 @@ import torch
 from mmengine.config import Config
 from fcn_plugin.engine.distributed import set_up_distributed
 atexit.register(lambda: print("joined:", torch.distributed.is_initialized()))
-set_up_distributed(Config(dict(launcher="pytorch")))
+torch.cuda.is_available = lambda: {opener == "mmengine"}
+for _ in range(2):
+    set_up_distributed(Config(dict(launcher="pytorch")))
+if {opener == "mmengine"}:
+    assert not torch.distributed.is_initialized()
+    torch.distributed.init_process_group("gloo")
 assert torch.distributed.get_backend() == "gloo"
 {end}
 """
     )
     address = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=free_port(), RANK=0, WORLD_SIZE=1)
     outcome = run(sys.executable, script, cwd=tmp_path, **address)
-    assert outcome.returncode == (3 if "SystemExit" in end else 0)
-    assert outcome.stdout.splitlines()[-1] == "joined: False" and not outcome.errors
+    assert outcome.returncode == code and outcome.stdout.splitlines()[-1] == "joined: False"
+    assert not outcome.errors and ("ValueError: wrong" in outcome.stderr) == (code == 1)

@@ -67,7 +67,7 @@ class TestInterruption:
     def test_settings(self, uninterrupted):
         """The run has what could make the difference."""
         config = uninterrupted.with_name("fcn32s.py").read_text()
-        for part in ("'SeedTransforms'", "'RandomFlip'", "'PolyLR'", "'AdamW'", "num_workers=2"):
+        for part in ("'SeededInfiniteSampler'", "'RandomFlip'", "'PolyLR'", "'AdamW'", "num_workers=2"):
             assert part in config
         assert "dropout_ratio" not in config  # 0.5 by default
 

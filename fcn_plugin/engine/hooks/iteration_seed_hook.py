@@ -8,19 +8,22 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...utils.seeding import derived_seed
+from ...utils.seeding import derived_seed, seed_generators
 
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seed torch before each training iteration from the run's seed, the iteration and the process.
+    """Seed all generators before each training iteration from the run's seed, the iteration and the process.
 
-    Dropout is then the same whether a run was interrupted or not: no random state has to be saved. Random transforms
-    are seeded for each sample, see :class:`fcn_plugin.datasets.SeededInfiniteSampler`.
+    Dropout, or what a model draws otherwise, is then the same whether a run was interrupted or not: no random state has
+    to be saved. The batch has been read by then: its samples have seeds of their own, see
+    :class:`fcn_plugin.datasets.SeededInfiniteSampler`.
     """
 
     priority = "VERY_HIGH"
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Seed all of torch's generators."""
-        torch.manual_seed(derived_seed(runner.seed, runner.iter, get_rank()))
+        """Seed Python's and numpy's generators, and torch's on all devices."""
+        seed = derived_seed(runner.seed, runner.iter, get_rank())
+        seed_generators(seed)
+        torch.manual_seed(seed)

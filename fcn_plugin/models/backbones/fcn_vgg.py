@@ -10,11 +10,11 @@ from mmcv.cnn import build_norm_layer
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ..layers.conv2d import Conv2d
 from .padded_backbone import PaddedBackbone
 from .padding_reuse import PaddedMap
+from .recomputation import recomputed
 
 
 @MODELS.register_module()
@@ -122,11 +122,10 @@ class FCNVGG(PaddedBackbone):
 
         if not self.training:
             return self.pool(convolutions(x))
-        recompute = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
         if self.checkpoints(number):
-            return recompute(lambda x: self.pool(convolutions(x)), x)
+            return recomputed(lambda x: self.pool(convolutions(x)), x, self, preserve_rng_state=False)
         # the places of the maxima, which take four times the memory of a pooled map in bfloat16, are found again
-        return recompute(self.pool, convolutions(x))
+        return recomputed(self.pool, convolutions(x), self.pool, preserve_rng_state=False)
 
     def _reuses_padding(self) -> bool:
         """Whether it is possible: not for norms that see all cells of a map, nor for hooks and tracing, which do."""

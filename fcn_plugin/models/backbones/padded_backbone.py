@@ -8,11 +8,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ...geometry import IMAGE, FeatureMap
 from ...structures import ImageFeatures
 from ..pretrained_part import PretrainedPart
+from .recomputation import recomputed
 
 
 class PaddedBackbone(PretrainedPart):
@@ -129,7 +129,7 @@ class PaddedBackbone(PretrainedPart):
         maps = []
         for number in range(1, len(self.map_names) + 1):
             stage = partial(self.run_stage, number)
-            x = checkpoint(stage, x, use_reentrant=False) if self.training and self.checkpoints(number) else stage(x)
+            x = recomputed(stage, x, self) if self.training and self.checkpoints(number) else stage(x)
             maps.append(x)
         return maps
 

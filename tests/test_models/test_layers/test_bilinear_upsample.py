@@ -48,6 +48,19 @@ def test_mixed_kernel_does_not_load_as_fixed():
         BilinearUpsample(2, 4, 2).load_state_dict(learnable.state_dict())
 
 
+@pytest.mark.parametrize("value", [1e-30, -1e-30, 1e-40, float("nan"), float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_single_value_between_classes(value, dtype):
+    """Also one that a sum of the kernels' values would swallow."""
+    dense = BilinearUpsample(3, 4, 2, learnable=True).weight.detach().to(dtype)
+    fixed = BilinearUpsample(3, 4, 2)
+    dense[0, 2, 1, 3] = -0.0
+    assert torch.equal(fixed.to_own_layout(dense), fixed.weight.to(dtype))
+    dense[0, 2, 1, 3] = value
+    with pytest.raises(ValueError, match="mixes classes: set learnable_upsampling=True"):
+        fixed.to_own_layout(dense)
+
+
 def test_other_number_of_classes_is_a_shape_mismatch():
     with pytest.raises(RuntimeError, match="size mismatch"):
         BilinearUpsample(2, 4, 2).load_state_dict(BilinearUpsample(3, 4, 2, learnable=True).state_dict())
