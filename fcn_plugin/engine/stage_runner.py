@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 
-from ..weights.checkpoint import read_checkpoint
+from ..weights.checkpoint import read_checkpoint, without_config
 from ..weights.download import local_file
 from ..weights.importing import import_weights
 from .hooks import CheckpointCheckHook, IterationSeedHook
@@ -88,9 +88,8 @@ def read_weights(source: str, with_training: bool = False) -> dict:
     file = local_file(source)
     if not with_training:
         return import_weights(file)
-    checkpoint = read_checkpoint(file)
-    meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key not in ("cfg", "config")}
+    checkpoint = without_config(read_checkpoint(file))
     # tensors lie in the mapped file, which training must not write to
-    rest = {key: value for key, value in checkpoint.items() if key not in ("meta", "state_dict")}
+    rest = {key: value for key, value in checkpoint.items() if key != "state_dict"}
     rest = apply_to(rest, torch.is_tensor, torch.clone)
-    return dict(rest, meta=meta, state_dict=dict(checkpoint["state_dict"]))
+    return dict(rest, state_dict=dict(checkpoint["state_dict"]))
