@@ -13,7 +13,7 @@ from mmengine.utils import apply_to
 
 from ..weights.checkpoint import read_checkpoint, without_config
 from ..weights.download import local_file
-from ..weights.importing import import_weights
+from ..weights.importing import import_weights, without_wrappers
 from .hooks import CheckpointCheckHook, IterationSeedHook
 
 REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook)
@@ -92,4 +92,4 @@ def read_weights(source: str, with_training: bool = False) -> dict:
     # tensors lie in the mapped file, which training must not write to
     rest = {key: value for key, value in checkpoint.items() if key != "state_dict"}
     rest = apply_to(rest, torch.is_tensor, torch.clone)
-    return dict(rest, state_dict=dict(checkpoint["state_dict"]))
+    return dict(rest, state_dict=without_wrappers(checkpoint["state_dict"]))

@@ -94,13 +94,17 @@ def _read(path: Path) -> tuple[dict, Sequence[WeightSource]]:
         return dict(state_dict=read_keras(path)), [KerasVGG()]
     if tensor_file or start.startswith((b"PK", b"\x80")):
         checkpoint = read_checkpoint(path)
-        tensors = {WRAPPERS.sub("", key): value for key, value in checkpoint["state_dict"].items()}
-        return {**checkpoint, "state_dict": tensors}, TORCH_SOURCES
+        return {**checkpoint, "state_dict": without_wrappers(checkpoint["state_dict"])}, TORCH_SOURCES
     if start.startswith(CAFFE_TAGS):
         return dict(state_dict=read_caffemodel(path)), [CaffeModel()]
     raise WeightsError(
         f"{path} starts with {start[:8]!r}: expected a PyTorch checkpoint, a .safetensors, a Keras .h5 or a .caffemodel"
     )
+
+
+def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that they have without DistributedDataParallel and ``torch.compile``."""
+    return {WRAPPERS.sub("", key): value for key, value in tensors.items()}
 
 
 def recognise(
