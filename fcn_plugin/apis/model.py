@@ -65,8 +65,6 @@ def load_segmentor(cfg: Config, weights: str) -> tuple[BaseSegmentor, dict]:
     Raises:
         FileNotFoundError, WeightsError, ValueError: as :func:`init_model`.
     """
-    if "model" not in cfg:
-        raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
     init_default_scope(cfg.get("default_scope") or "mmseg")
     check_model(cfg)
     checkpoint = import_weights(local_file(weights))

@@ -15,6 +15,7 @@ from torch import nn
 from ..geometry import read_feature_maps
 from ..models.decode_heads import FCNSkipHead
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
+from ..utils.building import BUILD_ERRORS, explain
 
 
 def check_model(cfg: Config) -> nn.Module:
@@ -26,13 +27,15 @@ def check_model(cfg: Config) -> nn.Module:
     Raises:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
+    if "model" not in cfg:
+        raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)
         check_heads(getattr(model, "module", model))  # wrapped for test-time augmentation
-    except (ValueError, TypeError, KeyError, AssertionError) as error:
-        reason = str(error.args[0] if error.args else error).split("\n")[0]
-        raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
+    except BUILD_ERRORS as error:
+        name = Path(cfg.filename or "the config").name
+        raise ValueError(f"the model of {name} cannot be built: {explain(error, cfg.model, 'model')}") from error
     return model
 
 

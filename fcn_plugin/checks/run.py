@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from .building import check_components
 from .data import check_data, check_samples
 from .report import Report
 from .weights import (
@@ -38,6 +39,8 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
     """
     report = Report()
     models = [_check_model(cfg, report) for cfg in cfgs]
+    for cfg, model in zip(cfgs, models):
+        check_components(cfg, model, "train", report)
     for model in (model for model in models if model is not None):
         for source, parts in pretrained_parts(model).items():
             with report.collect():
@@ -68,6 +71,7 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
     """
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
+    check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)
     with report.collect():
         if not source:
             raise ValueError("there is no checkpoint to evaluate: set load_from")

@@ -5,14 +5,27 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentError, ArgumentParser, BooleanOptionalAction, Namespace
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import LOOPS
 
 from ..checks.data import check_data
+from ..utils.building import arose_in_building
 from ..utils.config import read_config
 from ..weights.checkpoint import WeightsError
+
+
+class CfgOptions(DictAction):
+    """The toolbox's reading of KEY=VALUE; what is not of this form is wrong usage."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: list[str], option: str | None = None):
+        """Add the settings to those that were given before."""
+        for value in values:
+            try:
+                super().__call__(parser, namespace, [value], option)
+            except (AssertionError, ValueError) as error:
+                raise ArgumentError(self, f"expected KEY=VALUE, got {value!r}") from error
 
 
 def add_config(parser: ArgumentParser, help: str = "config file, for example configs/fcn8s_vgg16_voc.py") -> None:
@@ -22,7 +35,7 @@ def add_config(parser: ArgumentParser, help: str = "config file, for example con
 
 def add_cfg_options(parser: ArgumentParser) -> None:
     """Add --cfg-options."""
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={}, help="override settings: key=value")
+    parser.add_argument("--cfg-options", nargs="+", action=CfgOptions, default={}, help="override settings: key=value")
 
 
 def add_data_root(parser: ArgumentParser) -> None:
@@ -86,4 +99,5 @@ def arose_before_the_loop(error: Exception) -> bool:
     """
     loops = {inspect.unwrap(loop.run).__code__ for loop in LOOPS.module_dict.values()}
     inside = any(frame.f_code in loops for frame, _ in traceback.walk_tb(error.__traceback__))
-    return isinstance(error, WeightsError) or (isinstance(error, (ValueError, OSError)) and not inside)
+    wrong_input = isinstance(error, (ValueError, OSError)) or arose_in_building(error)
+    return isinstance(error, WeightsError) or (wrong_input and not inside)

@@ -1,0 +1,215 @@
+"""That the toolbox can build what a config names beside model and data, without leaving a trace of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+import torch
+from mmengine import visualization
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import FUNCTIONS, DefaultScope, Registry
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
+from mmseg.registry import (
+    DATA_SAMPLERS,
+    HOOKS,
+    LOG_PROCESSORS,
+    LOOPS,
+    METRICS,
+    PARAM_SCHEDULERS,
+    VISBACKENDS,
+    VISUALIZERS,
+)
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..utils.building import (
+    BUILD_ERRORS,
+    explain,
+    is_installed,
+    missing_package,
+    nearest,
+    unknown_settings,
+    unknown_type,
+)
+from ..utils.config import class_of
+from .report import Report
+
+#: What a run of each kind needs; that of a validation may be missing as a whole.
+NEEDED = {
+    "train": ("train_dataloader", "train_cfg", "optim_wrapper"),
+    "val": ("val_dataloader", "val_cfg", "val_evaluator"),
+    "test": ("test_dataloader", "test_cfg", "test_evaluator"),
+}
+#: Packages that the toolbox's backends import when they are first written to; one of them is enough.
+BACKEND_PACKAGES = {
+    "WandbVisBackend": ("wandb",),
+    "TensorboardVisBackend": ("tensorboard", "tensorboardX"),
+    "MLflowVisBackend": ("mlflow",),
+    "ClearMLVisBackend": ("clearml",),
+    "NeptuneVisBackend": ("neptune",),
+    "DVCLiveVisBackend": ("dvclive",),
+    "AimVisBackend": ("aim",),
+}
+#: The toolbox's own settings of a dataloader, beside those of PyTorch's.
+LOADER_SETTINGS = ("num_batch_per_epoch", "disable_subprocess_warning")
+
+
+def check_components(cfg: Config, model: nn.Module | None, split: str, report: Report) -> None:
+    """Check all that a runner will build of a config, beside its model and data.
+
+    Optimizer, schedules, hooks and metrics are built, and thrown away. What would write files, open connections or
+    start processes is not: the names of its settings are compared with those that its class takes.
+
+    Args:
+        cfg (Config): the config, in the precision that it will run in.
+        model (nn.Module, optional): its model, of which no values are used; without it, no optimizer is built.
+        split (str): what will run: ``train`` (with its validation), ``val`` or ``test``.
+        report (Report): takes the errors.
+    """
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+        for text in _problems(cfg, model, split):
+            with report.collect():
+                raise ValueError(text)
+
+
+def _problems(cfg: Config, model: nn.Module | None, split: str) -> Iterator[str]:
+    splits = ["train", "val"] if split == "train" else [split]
+    for one in splits:
+        missing = [name for name in NEEDED[one] if cfg.get(name) is None]
+        if missing and (one == split or len(missing) < len(NEEDED[one])):
+            what = dict(train="a training", val="a validation", test="a test")[one]
+            yield f"{Path(cfg.filename or 'the config').name} has no {' and no '.join(missing)}, which {what} needs"
+        yield from _loop(cfg.get(f"{one}_cfg"), one)
+        yield from _dataloader(cfg.get(f"{one}_dataloader"), f"{one}_dataloader")
+        yield from _evaluator(cfg.get(f"{one}_evaluator"), f"{one}_evaluator")
+    if split == "train" and model is not None:
+        yield from _optimizer(cfg, model)
+        yield from _sync_norms(model)
+    hooks = cfg.get("default_hooks") or {}
+    for name, hook in chain(hooks.items(), enumerate(cfg.get("custom_hooks") or [])):
+        yield from _hook(hook, name, [other for other in hooks if other != name])
+    yield from _visualizer(cfg.get("visualizer"))
+    yield from _settings(cfg.get("log_processor"), "log_processor", LOG_PROCESSORS)
+
+
+def _built(build: Callable[[], object], where: str, settings: Mapping, into: list | None = None) -> Iterator[str]:
+    """Build something, and say in one line why it cannot be built; it is appended to ``into``."""
+    try:
+        built = build()
+    except BUILD_ERRORS as error:
+        yield f"{where} cannot be built: {explain(error, settings, where)}"
+    else:
+        if into is not None:
+            into.append(built)
+
+
+def _settings(settings: object, where: str, registry: Registry, also: Iterable[str] = ()) -> Iterator[str]:
+    """Whether there is the class of a component, and whether it takes settings of these names."""
+    if not isinstance(settings, Mapping) or "type" not in settings:
+        return
+    kind = class_of(settings, registry)
+    if kind is None:
+        yield f"{where}.type: {unknown_type(settings['type'], registry)}"
+        return
+    given = settings.keys() - {"type", "_scope_", *also}
+    yield from (f"{where}: {text}" for text in unknown_settings(kind, sorted(given)))
+
+
+def _whole(settings: Mapping, where: str, least: int, *keys: str) -> Iterator[str]:
+    """Whether settings, those that are there, are whole numbers."""
+    for key in keys:
+        value = settings.get(key)
+        if value is not None and (type(value) is not int or value < least):
+            yield f"{where}.{key} must be a whole number, {least} or more, got {value!r}"
+
+
+def _loop(settings: Mapping | None, split: str) -> Iterator[str]:
+    if not isinstance(settings, Mapping):
+        return
+    default = dict(train=IterBasedTrainLoop, val=ValLoop, test=TestLoop)[split]
+    if split == "train" and settings.get("by_epoch"):  # as the Runner reads it
+        default = EpochBasedTrainLoop
+    where = f"{split}_cfg"
+    yield from _settings({"type": default, **settings}, where, LOOPS, also=["by_epoch"])
+    yield from _whole(settings, where, 1, "max_iters", "max_epochs", "val_interval", "val_begin")
+
+
+def _dataloader(settings: Mapping | None, where: str) -> Iterator[str]:
+    if not isinstance(settings, Mapping):
+        return
+    yield from _whole(settings, where, 1, "batch_size")
+    yield from _whole(settings, where, 0, "num_workers")
+    yield from _settings(settings.get("sampler"), f"{where}.sampler", DATA_SAMPLERS)
+    yield from _settings(settings.get("batch_sampler"), f"{where}.batch_sampler", DATA_SAMPLERS)
+    yield from _settings(settings.get("collate_fn"), f"{where}.collate_fn", FUNCTIONS)
+    names = [name for name in settings if name not in LOADER_SETTINGS]
+    yield from (f"{where}: {text}" for text in unknown_settings(DataLoader, names))
+    if not settings.get("num_workers"):
+        for key in ("persistent_workers", "prefetch_factor"):
+            if settings.get(key):
+                yield f"{where}.{key} needs workers: set {where}.num_workers to 1 or more, or {key} to None"
+
+
+def _evaluator(settings: object, where: str) -> Iterator[str]:
+    """The metrics make their directories when they are built: they are built without those."""
+    metrics = settings.get("metrics", settings) if isinstance(settings, Mapping) else settings
+    for metric in metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]:
+        if isinstance(metric, Mapping):
+            bare = {key: value for key, value in metric.items() if key != "output_dir"}
+            yield from _built(lambda bare=bare: METRICS.build(copy.deepcopy(bare)), where, metric)
+        elif metric is not None and not hasattr(metric, "evaluate"):
+            yield f"{where} must be a metric or a list of metrics, got {metric!r}"
+
+
+def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
+    """The optimizer of a model, and the schedules of its rate."""
+    if not isinstance(cfg.get("optim_wrapper"), Mapping):
+        return
+    settings, wrapper = copy.deepcopy(cfg.optim_wrapper), []
+    if isinstance(settings.get("optimizer"), Mapping):
+        settings.optimizer.pop("fused", None)  # it asks for weights on the right device
+    yield from _built(lambda: build_optim_wrapper(model, settings), "optim_wrapper", cfg.optim_wrapper, wrapper)
+    schedules = cfg.get("param_scheduler") or []
+    for index, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules if wrapper else []):
+        if wrapper and isinstance(schedule, Mapping):
+            end = (cfg.get("train_cfg") or {}).get("max_epochs" if schedule.get("by_epoch", True) else "max_iters")
+            one = {"end": end or 1, "optimizer": wrapper[0], "epoch_length": 1, **copy.deepcopy(schedule)}
+            build = lambda one=one: PARAM_SCHEDULERS.build(one)  # noqa: E731
+            yield from _built(build, f"param_scheduler.{index}", schedule)
+
+
+def _sync_norms(model: nn.Module) -> Iterator[str]:
+    """Norms over several processes, of which PyTorch has none for CPUs."""
+    if get_world_size() > 1 and not torch.cuda.is_available():
+        names = [name for name, module in model.named_modules() if isinstance(module, nn.SyncBatchNorm)]
+        if names:
+            yield f"{names[0]} is a SyncBN, which needs GPUs: set norm_cfg.type='BN' of that part of the model"
+
+
+def _hook(hook: object, name: str | int, others: Sequence[str]) -> Iterator[str]:
+    if not isinstance(hook, Mapping):
+        return
+    where = f"custom_hooks.{name}" if isinstance(name, int) else f"default_hooks.{name}"
+    if "type" not in hook:
+        yield f"{where} has no type{nearest(str(name), others)}"
+        return
+    bare = {key: copy.deepcopy(value) for key, value in hook.items() if key != "priority"}
+    yield from _built(lambda: HOOKS.build(bare), where, hook)
+
+
+def _visualizer(visualizer: object) -> Iterator[str]:
+    if not isinstance(visualizer, Mapping):
+        return
+    yield from _settings(visualizer, "visualizer", VISUALIZERS)
+    packages = {getattr(visualization, name, None): needed for name, needed in BACKEND_PACKAGES.items()}
+    for index, backend in enumerate(visualizer.get("vis_backends") or []):
+        where = f"visualizer.vis_backends.{index}"
+        yield from _settings(backend, where, VISBACKENDS)
+        needed = packages.get(class_of(backend, VISBACKENDS)) if isinstance(backend, Mapping) else None
+        if needed and not is_installed(*needed):
+            yield f"{where} cannot be used: {missing_package(needed[0])}"
