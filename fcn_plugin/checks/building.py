@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import torch
 from mmengine import visualization
 from mmengine.config import Config
 from mmengine.dist import get_world_size
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, DefaultScope, Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
@@ -71,7 +75,7 @@ def check_components(cfg: Config, model: nn.Module | None, split: str, report: R
         split (str): what will run: ``train`` (with its validation), ``val`` or ``test``.
         report (Report): takes the errors.
     """
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"), _in_silence():
         for text in _problems(cfg, model, split):
             with report.collect():
                 raise ValueError(text)
@@ -90,10 +94,11 @@ def _problems(cfg: Config, model: nn.Module | None, split: str) -> Iterator[str]
     if split == "train" and model is not None:
         yield from _optimizer(cfg, model)
         yield from _sync_norms(model)
-    hooks = cfg.get("default_hooks") or {}
-    for name, hook in chain(hooks.items(), enumerate(cfg.get("custom_hooks") or [])):
-        yield from _hook(hook, name, [other for other in hooks if other != name])
     yield from _visualizer(cfg.get("visualizer"))
+    hooks = cfg.get("default_hooks") or {}
+    with _visualizer_of(cfg):
+        for name, hook in chain(hooks.items(), enumerate(cfg.get("custom_hooks") or [])):
+            yield from _hook(hook, name, [other for other in hooks if other != name])
     yield from _settings(cfg.get("log_processor"), "log_processor", LOG_PROCESSORS)
 
 
@@ -189,6 +194,31 @@ def _sync_norms(model: nn.Module) -> Iterator[str]:
         names = [name for name, module in model.named_modules() if isinstance(module, nn.SyncBatchNorm)]
         if names:
             yield f"{names[0]} is a SyncBN, which needs GPUs: set norm_cfg.type='BN' of that part of the model"
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """What components tell when they are built is told when they are built to run."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _visualizer_of(cfg: Config) -> Iterator[None]:
+    """Let hooks find the runner's visualizer, without any backend, inside of the block."""
+    kind, name = class_of(cfg.get("visualizer") or {}, VISUALIZERS) or visualization.Visualizer, "check of hooks"
+    kind.get_instance(name)
+    try:
+        yield
+    finally:
+        kind._instance_dict.pop(name)
 
 
 def _hook(hook: object, name: str | int, others: Sequence[str]) -> Iterator[str]:
