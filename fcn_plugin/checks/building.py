@@ -17,13 +17,15 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, DefaultScope, Registry
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
 from mmseg.registry import (
     DATA_SAMPLERS,
     HOOKS,
     LOG_PROCESSORS,
     LOOPS,
     METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
     PARAM_SCHEDULERS,
     VISBACKENDS,
     VISUALIZERS,
@@ -61,6 +63,8 @@ BACKEND_PACKAGES = {
 }
 #: The toolbox's own settings of a dataloader, beside those of PyTorch's.
 LOADER_SETTINGS = ("num_batch_per_epoch", "disable_subprocess_warning")
+#: Settings of an optimizer wrapper that are for whoever builds it.
+CONSTRUCTOR_SETTINGS = ("constructor", "paramwise_cfg")
 
 
 def check_components(cfg: Config, model: nn.Module | None, split: str, report: Report) -> None:
@@ -99,18 +103,23 @@ def _problems(cfg: Config, model: nn.Module | None, split: str) -> Iterator[str]
     with _visualizer_of(cfg):
         for name, hook in chain(hooks.items(), enumerate(cfg.get("custom_hooks") or [])):
             yield from _hook(hook, name, [other for other in hooks if other != name])
-    yield from _settings(cfg.get("log_processor"), "log_processor", LOG_PROCESSORS)
+    yield from (f"randomness: {text}" for text in unknown_settings(Runner.set_randomness, cfg.get("randomness") or {}))
+    if not isinstance(logging.getLevelName(level := cfg.get("log_level", "INFO")), int) and not isinstance(level, int):
+        yield f"log_level must be the name of a level, such as 'INFO', got {level!r}"
+    processor = cfg.get("log_processor")
+    if isinstance(processor, Mapping):
+        yield from _settings({"type": LogProcessor, **processor}, "log_processor", LOG_PROCESSORS)
 
 
-def _built(build: Callable[[], object], where: str, settings: Mapping, into: list | None = None) -> Iterator[str]:
-    """Build something, and say in one line why it cannot be built; it is appended to ``into``."""
-    try:
-        built = build()
-    except BUILD_ERRORS as error:
-        yield f"{where} cannot be built: {explain(error, settings, where)}"
-    else:
-        if into is not None:
-            into.append(built)
+def _built(build: Callable[[], object], where: str, settings: Mapping, registry: Registry) -> Iterator[str]:
+    """Whether a component can be built: first its names, then what its class says of the values."""
+    wrong_names = list(_settings(settings, where, registry))
+    yield from wrong_names
+    if not wrong_names:
+        try:
+            build()
+        except BUILD_ERRORS as error:
+            yield f"{where} cannot be built: {explain(error, settings, where)}"
 
 
 def _settings(settings: object, where: str, registry: Registry, also: Iterable[str] = ()) -> Iterator[str]:
@@ -166,7 +175,7 @@ def _evaluator(settings: object, where: str) -> Iterator[str]:
     for metric in metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]:
         if isinstance(metric, Mapping):
             bare = {key: value for key, value in metric.items() if key != "output_dir"}
-            yield from _built(lambda bare=bare: METRICS.build(copy.deepcopy(bare)), where, metric)
+            yield from _built(lambda bare=bare: METRICS.build(copy.deepcopy(bare)), where, metric, METRICS)
         elif metric is not None and not hasattr(metric, "evaluate"):
             yield f"{where} must be a metric or a list of metrics, got {metric!r}"
 
@@ -175,17 +184,24 @@ def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
     """The optimizer of a model, and the schedules of its rate."""
     if not isinstance(cfg.get("optim_wrapper"), Mapping):
         return
-    settings, wrapper = copy.deepcopy(cfg.optim_wrapper), []
+    settings, wrappers = copy.deepcopy(cfg.optim_wrapper), []
+    wrong_names = list(_settings(settings.get("optimizer"), "optim_wrapper.optimizer", OPTIMIZERS))
+    yield from wrong_names
+    if wrong_names:
+        return
     if isinstance(settings.get("optimizer"), Mapping):
         settings.optimizer.pop("fused", None)  # it asks for weights on the right device
-    yield from _built(lambda: build_optim_wrapper(model, settings), "optim_wrapper", cfg.optim_wrapper, wrapper)
+    build = lambda: wrappers.append(build_optim_wrapper(model, settings))  # noqa: E731
+    own = {key: value for key, value in settings.items() if key not in CONSTRUCTOR_SETTINGS}
+    yield from _built(build, "optim_wrapper", own, OPTIM_WRAPPERS)
     schedules = cfg.get("param_scheduler") or []
-    for index, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules if wrapper else []):
-        if wrapper and isinstance(schedule, Mapping):
+    for index, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules):
+        if wrappers and isinstance(schedule, Mapping):
             end = (cfg.get("train_cfg") or {}).get("max_epochs" if schedule.get("by_epoch", True) else "max_iters")
-            one = {"end": end or 1, "optimizer": wrapper[0], "epoch_length": 1, **copy.deepcopy(schedule)}
+            one = {"end": end or 1, "optimizer": wrappers[0], "epoch_length": 1, **copy.deepcopy(schedule)}
+            named = {key: value for key, value in schedule.items() if key != "convert_to_iter_based"}
             build = lambda one=one: PARAM_SCHEDULERS.build(one)  # noqa: E731
-            yield from _built(build, f"param_scheduler.{index}", schedule)
+            yield from _built(build, f"param_scheduler.{index}", named, PARAM_SCHEDULERS)
 
 
 def _sync_norms(model: nn.Module) -> Iterator[str]:
@@ -229,7 +245,7 @@ def _hook(hook: object, name: str | int, others: Sequence[str]) -> Iterator[str]
         yield f"{where} has no type{nearest(str(name), others)}"
         return
     bare = {key: copy.deepcopy(value) for key, value in hook.items() if key != "priority"}
-    yield from _built(lambda: HOOKS.build(bare), where, hook)
+    yield from _built(lambda: HOOKS.build(bare), where, bare, HOOKS)
 
 
 def _visualizer(visualizer: object) -> Iterator[str]:

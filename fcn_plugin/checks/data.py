@@ -17,6 +17,7 @@ from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.progress import Progress
 
+from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..version import __version__
 from .cache import CheckCache, stamp_of
@@ -74,8 +75,8 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
                     pipeline, labelled = dataset_cfg.get("pipeline") or [], name != "test_dataloader"
                     try:
                         check = SampleCheck(pipeline, classes, ignore_index, labelled)
-                    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
-                        reason = str(error.args[0] if error.args else error).split("\n")[0]
+                    except BUILD_ERRORS as error:
+                        reason = explain(error, dataset_cfg, f"{name}.dataset")
                         raise ValueError(f"the pipeline of {name} cannot be built: {reason}") from error
                     check_dataset(dataset, check, report)
     report.finish()

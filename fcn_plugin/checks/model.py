@@ -16,6 +16,7 @@ from ..geometry import read_feature_maps
 from ..models.decode_heads import FCNSkipHead
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
 from ..utils.building import BUILD_ERRORS, explain
+from ..utils.config import require
 
 
 def check_model(cfg: Config) -> nn.Module:
@@ -27,8 +28,7 @@ def check_model(cfg: Config) -> nn.Module:
     Raises:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
-    if "model" not in cfg:
-        raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
+    require(cfg, "model")
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 
+from ..utils.building import BUILD_ERRORS, explain
 from ..weights.checkpoint import read_checkpoint, without_config
 from ..weights.download import local_file
 from ..weights.importing import import_weights, without_wrappers
@@ -25,6 +27,18 @@ class StageRunner(Runner):
     Its hooks include :class:`CheckpointCheckHook` and :class:`IterationSeedHook`, whatever ``custom_hooks`` says: that
     no weights are missing, and that an interrupted training goes on exactly, rest on them.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> StageRunner:
+        """Build it of a config.
+
+        Raises:
+            ValueError: in one line, for what the toolbox does not accept.
+        """
+        try:
+            return super().from_cfg(cfg)
+        except BUILD_ERRORS as error:
+            raise ValueError(f"the runner cannot be built: {explain(error, cfg)}") from error
 
     def register_hooks(
         self, default_hooks: dict[str, Hook | dict] | None = None, custom_hooks: list[Hook | dict] | None = None

@@ -49,7 +49,7 @@ class Stage:
         Raises:
             ValueError: for a config that counts epochs.
         """
-        if "max_iters" not in self.cfg.train_cfg:
+        if "max_iters" not in (self.cfg.get("train_cfg") or {}):
             raise ValueError(f"{self.name} has no train_cfg.max_iters: stages are trained by an IterBasedTrainLoop")
         return self.cfg.train_cfg.max_iters
 

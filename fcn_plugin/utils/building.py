@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from types import FrameType
 
-from mmengine.registry import Registry, build_from_cfg
+from mmengine.registry import Registry, build_from_cfg, build_runner_from_cfg
 
-from .text import first_line
+from .text import first_line, summarize
 
 #: What to install for a package that is missing, where that is not its own name.
 PACKAGES = {
@@ -32,6 +32,7 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "skimage": "scikit-image",
 }
+LIKELY, CERTAIN = 0.75, 0.85  #: how alike a misspelt word and the right one are at least
 #: Errors that a component raises for settings that it cannot take.
 BUILD_ERRORS = (
     ArithmeticError,
@@ -46,7 +47,7 @@ BUILD_ERRORS = (
 )
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.75) -> str:
+def nearest(word: str, known: Iterable[str], cutoff: float = LIKELY) -> str:
     """The end of a sentence: ``, did you mean 'lr'?``, or nothing if no known word is near."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f", did you mean {found[0]!r}?" if found else ""
@@ -70,13 +71,15 @@ def settings_of(kind: Callable) -> tuple[set[str], bool]:
 
 
 def unknown_settings(kind: Callable, given: Iterable[str]) -> list[str]:
-    """What is wrong with the names of settings for a class; nothing for one that hands further ones on."""
+    """What is wrong with the names of settings for a class; of one that may take others, with those near to a known."""
     names, more = settings_of(kind)
-    return [] if more else [_unknown(kind, name, names) for name in given if name not in names]
+    unknown = [name for name in given if name not in names]
+    return [_unknown(kind, name, names) for name in unknown if not more or nearest(name, names, CERTAIN)]
 
 
 def _unknown(kind: Callable, name: str, names: Iterable[str]) -> str:
-    return f"{kind.__name__} has no setting {name!r}{nearest(name, names)}"
+    near = nearest(name, names)
+    return f"{kind.__name__} has no setting {name!r}{near or f'; it takes {summarize(sorted(names), 20)}'}"
 
 
 def unknown_type(name: str, registry: Registry) -> str:
@@ -125,7 +128,7 @@ def explain(error: BaseException, settings: Mapping | None = None, where: str = 
     if frame is None:
         return _reason(error)
     found = frame.f_locals
-    kind, given, registry = (found.get(name) for name in ("obj_cls", "args", "registry"))
+    kind, given, registry = found.get("obj_cls", found.get("runner_cls")), found.get("args"), found.get("registry")
     if isinstance(error, KeyError):
         named = [found.get("obj_type")] if kind is None else []
         if "Cannot find None" in str(error):  # by mmcv, of a layer
@@ -170,6 +173,7 @@ def _places(settings: object, key: str, path: str = "") -> Iterator[tuple[str, o
 
 
 def _build_frame(error: BaseException) -> FrameType | None:
-    """The innermost frame of the toolbox's function that builds a component."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code is build_from_cfg.__code__]
+    """The innermost frame of the toolbox's functions that build a component or a runner."""
+    functions = (build_from_cfg.__code__, build_runner_from_cfg.__code__)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in functions]
     return frames[-1] if frames else None

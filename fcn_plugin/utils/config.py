@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.config import BASE_KEY
 from mmengine.registry import Registry
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from .building import nearest
 
@@ -45,7 +46,11 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
         is_directory = ", but a directory: give a file" if Path(path).is_dir() else ""
         raise FileNotFoundError(f"there is no config {path}{is_directory}")
     try:
-        cfg = Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        if (imports := cfg.get("custom_imports")) is not None:
+            if not isinstance(imports, Mapping) or "imports" not in imports:
+                raise ValueError(f"custom_imports must be dict(imports=[...]), got {imports!r}")
+            import_modules_from_strings(**imports)
     except SyntaxError as error:
         raise ValueError(f"the config {path} is not valid Python: {error}") from error
     except ImportError as error:
@@ -53,26 +58,36 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
         raise ValueError(f"the config {path} imports what is not installed ({cause}): install it") from error
     except Exception as error:  # a config is a program
         raise ValueError(f"the config {path} cannot be read{_line_of(error)}: {_reason(error)}") from error
-    check_options(cfg, options or {})
-    try:
-        cfg.merge_from_dict(options or {})
-    except (AttributeError, LookupError, TypeError) as error:
-        raise ValueError(f"--cfg-options do not go with the config {path}: {_reason(error)}") from error
+    override(cfg, options or {})
     if data_root:
         set_data_root(cfg, data_root)
     return cfg
 
 
-def check_options(cfg: Config, options: Mapping) -> None:
-    """Check that there is a place in a config for each option.
+def require(cfg: Config, key: str) -> None:
+    """Raise ValueError if a config lacks what makes it one of an experiment."""
+    if cfg.get(key) is None:
+        raise ValueError(f"{cfg.filename} has no {key}: give the config of an experiment")
+
+
+def override(cfg: Config, options: Mapping) -> None:
+    """Change settings by the dotted keys of ``--cfg-options``, of which each must have a place in the config.
 
     What an option adds to the settings of a component is left to its class.
 
     Raises:
         ValueError: naming the option, and the nearest name that there is.
     """
+    _check_places(cfg.to_dict(), options)
+    try:
+        cfg.merge_from_dict(options)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError(f"--cfg-options do not go with the config {cfg.filename}: {_reason(error)}") from error
+
+
+def _check_places(everything: Mapping, options: Mapping) -> None:
     for option, value in options.items():
-        keys, place, known = option.split("."), cfg, {*cfg, *KNOWN_KEYS}
+        keys, place, known = option.split("."), everything, {*everything, *KNOWN_KEYS}
         for depth, key in enumerate(keys):
             if isinstance(place, (list, tuple)):
                 if not key.isdigit() or int(key) >= len(place):
@@ -85,7 +100,7 @@ def check_options(cfg: Config, options: Mapping) -> None:
                 )
             if key not in place:
                 near = nearest(key, known)
-                if key not in known and (near or place is cfg) and "type" not in place:
+                if key not in known and (near or place is everything) and "type" not in place:
                     raise ValueError(f"--cfg-options {option}: the config has no {key}{near}")
                 break
             place = place[key]
