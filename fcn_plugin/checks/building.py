@@ -14,7 +14,7 @@ import torch
 from mmengine import visualization
 from mmengine.config import Config
 from mmengine.dist import get_world_size
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, DefaultScope, Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
@@ -35,14 +35,16 @@ from torch.utils.data import DataLoader
 
 from ..utils.building import (
     BUILD_ERRORS,
+    CERTAIN,
     explain,
     is_installed,
     missing_package,
     nearest,
+    not_whole,
     unknown_settings,
     unknown_type,
 )
-from ..utils.config import class_of
+from ..utils.config import KNOWN_KEYS, class_of
 from .report import Report
 
 #: What a run of each kind needs; that of a validation may be missing as a whole.
@@ -71,7 +73,8 @@ def check_components(cfg: Config, model: nn.Module | None, split: str, report: R
     """Check all that a runner will build of a config, beside its model and data.
 
     Optimizer, schedules, hooks and metrics are built, and thrown away. What would write files, open connections or
-    start processes is not: the names of its settings are compared with those that its class takes.
+    start processes is not: the names of its settings are compared with those that its class takes. A warning tells of
+    keys of the config that look like misspelt ones.
 
     Args:
         cfg (Config): the config, in the precision that it will run in.
@@ -79,6 +82,10 @@ def check_components(cfg: Config, model: nn.Module | None, split: str, report: R
         split (str): what will run: ``train`` (with its validation), ``val`` or ``test``.
         report (Report): takes the errors.
     """
+    for key in cfg:
+        if key not in KNOWN_KEYS and (near := nearest(key, KNOWN_KEYS, CERTAIN)):
+            name = Path(cfg.filename or "the config").name
+            print_log(f"nothing reads {key} of {name}{near}", logger="current", level=logging.WARNING)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"), _in_silence():
         for text in _problems(cfg, model, split):
             with report.collect():
@@ -134,14 +141,6 @@ def _settings(settings: object, where: str, registry: Registry, also: Iterable[s
     yield from (f"{where}: {text}" for text in unknown_settings(kind, sorted(given)))
 
 
-def _whole(settings: Mapping, where: str, least: int, *keys: str) -> Iterator[str]:
-    """Whether settings, those that are there, are whole numbers."""
-    for key in keys:
-        value = settings.get(key)
-        if value is not None and (type(value) is not int or value < least):
-            yield f"{where}.{key} must be a whole number, {least} or more, got {value!r}"
-
-
 def _loop(settings: Mapping | None, split: str) -> Iterator[str]:
     if not isinstance(settings, Mapping):
         return
@@ -150,14 +149,14 @@ def _loop(settings: Mapping | None, split: str) -> Iterator[str]:
         default = EpochBasedTrainLoop
     where = f"{split}_cfg"
     yield from _settings({"type": default, **settings}, where, LOOPS, also=["by_epoch"])
-    yield from _whole(settings, where, 1, "max_iters", "max_epochs", "val_interval", "val_begin")
+    yield from not_whole(settings, where, 1, "max_iters", "max_epochs", "val_interval", "val_begin")
 
 
 def _dataloader(settings: Mapping | None, where: str) -> Iterator[str]:
     if not isinstance(settings, Mapping):
         return
-    yield from _whole(settings, where, 1, "batch_size")
-    yield from _whole(settings, where, 0, "num_workers")
+    yield from not_whole(settings, where, 1, "batch_size")
+    yield from not_whole(settings, where, 0, "num_workers")
     yield from _settings(settings.get("sampler"), f"{where}.sampler", DATA_SAMPLERS)
     yield from _settings(settings.get("batch_sampler"), f"{where}.batch_sampler", DATA_SAMPLERS)
     yield from _settings(settings.get("collate_fn"), f"{where}.collate_fn", FUNCTIONS)

@@ -15,7 +15,7 @@ from torch import nn
 from ..geometry import read_feature_maps
 from ..models.decode_heads import FCNSkipHead
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched
-from ..utils.building import BUILD_ERRORS, explain
+from ..utils.building import BUILD_ERRORS, explain, not_whole
 from ..utils.config import require
 
 
@@ -29,6 +29,11 @@ def check_model(cfg: Config) -> nn.Module:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
     require(cfg, "model")
+    for part in ("decode_head", "auxiliary_head"):
+        heads = cfg.model.get(part) or []
+        for head in [heads] if isinstance(heads, dict) else heads:
+            for text in not_whole(head, f"model.{part}", 1, "num_classes", "out_channels", "channels"):
+                raise ValueError(text)
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 
+from ..apis.model import usable_device
 from ..paper.patch_classification import PatchClassifier, build_network, compare
 from ..paths import config_dir
 from ..utils.config import read_config, require
@@ -42,7 +43,7 @@ def run(args: Namespace) -> None:
     init_default_scope("mmseg")
     cfg = read_config(args.config)
     require(cfg, "model")
-    classifier = PatchClassifier(build_network(cfg.model, args.width).to(args.device))
+    classifier = PatchClassifier(build_network(cfg.model, args.width).to(usable_device(args.device)))
     stride = classifier.stride if args.stride is None else args.stride
     sizes = args.sizes or [classifier.size + stride * more for more in (0, 1, 3, 7)]
     found = compare(classifier, sizes, stride, args.repeats, args.batch_size)

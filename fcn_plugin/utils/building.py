@@ -82,6 +82,14 @@ def _unknown(kind: Callable, name: str, names: Iterable[str]) -> str:
     return f"{kind.__name__} has no setting {name!r}{near or f'; it takes {summarize(sorted(names), 20)}'}"
 
 
+def not_whole(settings: Mapping, where: str, least: int, *keys: str) -> Iterator[str]:
+    """What is wrong with settings, those that are there, that must be whole numbers."""
+    for key in keys:
+        value = settings.get(key)
+        if value is not None and (type(value) is not int or value < least):
+            yield f"{where}.{key} must be a whole number, {least} or more, got {value!r}"
+
+
 def unknown_type(name: str, registry: Registry) -> str:
     """What is wrong with a name that is not in a registry."""
     scope, _, inner = name.partition(".")

@@ -92,6 +92,8 @@ def _read(path: Path) -> tuple[dict, Sequence[WeightSource]]:
         raise WeightsError(f"{path} is a web page, not weights: download the file itself")
     if start.startswith(HDF5_SIGNATURE):
         return dict(state_dict=read_keras(path)), [KerasVGG()]
+    if not start and not tensor_file:
+        raise WeightsError(f"{path} is empty: copy or download the file again")
     if tensor_file or start.startswith((b"PK", b"\x80")):
         checkpoint = read_checkpoint(path)
         return {**checkpoint, "state_dict": without_wrappers(checkpoint["state_dict"])}, TORCH_SOURCES

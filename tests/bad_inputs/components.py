@@ -73,7 +73,7 @@ TABLE = [
     Bad("prefetching", "val_dataloader.prefetch_factor needs workers", options="val_dataloader.prefetch_factor=4"),
     Bad(
         "sampler",
-        "train_dataloader.sampler.type: there is no 'InfinitSampler' among the toolbox's data samplers, did you mean 'InfiniteSampler'?",
+        ("train_dataloader.sampler.type: there is no 'InfinitSampler' among", "did you mean 'InfiniteSampler'?"),
         options="train_dataloader.sampler.type=InfinitSampler",
     ),
     Bad(

@@ -142,7 +142,7 @@ TABLE = [
     ),
     Bad(
         "no-model-to-time",
-        "the config has no model.backbone",
+        "own.py has no model",
         prepare=write("own.py", "a = 3\n"),
         command="patches own.py",
     ),
