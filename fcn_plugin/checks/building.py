@@ -53,6 +53,8 @@ NEEDED = {
     "val": ("val_dataloader", "val_cfg", "val_evaluator"),
     "test": ("test_dataloader", "test_cfg", "test_evaluator"),
 }
+#: Keys that others in a config may be misspelt for; `models` or `test_pipeline` may well be variables of it.
+LONG_KEYS = [key for key in KNOWN_KEYS if len(key) > 6 and key != "tta_pipeline"]
 #: Packages that the toolbox's backends import when they are first written to; one of them is enough.
 BACKEND_PACKAGES = {
     "WandbVisBackend": ("wandb",),
@@ -83,7 +85,7 @@ def check_components(cfg: Config, model: nn.Module | None, split: str, report: R
         report (Report): takes the errors.
     """
     for key in cfg:
-        if key not in KNOWN_KEYS and (near := nearest(key, KNOWN_KEYS, CERTAIN)):
+        if key not in KNOWN_KEYS and (near := nearest(key, LONG_KEYS, CERTAIN)):
             name = Path(cfg.filename or "the config").name
             print_log(f"nothing reads {key} of {name}{near}", logger="current", level=logging.WARNING)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"), _in_silence():
