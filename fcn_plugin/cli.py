@@ -100,6 +100,8 @@ def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse
         if sys.flags.dev_mode or not getattr(command, "is_user_error", is_user_error)(error):
             raise
         code = f"error: {error if isinstance(error, (ValueError, OSError)) else explain(error)}"
+        if isinstance(error, (AttributeError, LookupError, TypeError)) and not arose_in_building(error):
+            code += " (PYTHONDEVMODE=1 shows where)"  # of settings that no check has words for
     if code:
         sys.exit(code)
 

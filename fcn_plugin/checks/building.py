@@ -18,6 +18,7 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, DefaultScope, Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
+from mmengine.utils import ManagerMeta
 from mmseg.registry import (
     DATA_SAMPLERS,
     HOOKS,
@@ -135,9 +136,10 @@ def _settings(settings: object, where: str, registry: Registry, also: Iterable[s
     """Whether there is the class of a component, and whether it takes settings of these names."""
     if not isinstance(settings, Mapping) or "type" not in settings:
         return
-    kind = class_of(settings, registry)
-    if kind is None:
-        yield f"{where}.type: {unknown_type(settings['type'], registry)}"
+    name, kind = settings["type"], class_of(settings, registry)
+    if not callable(kind):
+        what = unknown_type(name, registry) if isinstance(name, str) else f"expected a name or a class, got {name!r}"
+        yield f"{where}.type: {what}"
         return
     given = settings.keys() - {"type", "_scope_", *also}
     yield from (f"{where}: {text}" for text in unknown_settings(kind, sorted(given)))
@@ -201,7 +203,7 @@ def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
             end = (cfg.get("train_cfg") or {}).get("max_epochs" if schedule.get("by_epoch", True) else "max_iters")
             one = {"end": end or 1, "optimizer": wrappers[0], "epoch_length": 1, **copy.deepcopy(schedule)}
             named = {key: value for key, value in schedule.items() if key != "convert_to_iter_based"}
-            build = lambda one=one: PARAM_SCHEDULERS.build(one)  # noqa: E731
+            build = lambda one=one: PARAM_SCHEDULERS.build(one).step()  # noqa: E731
             yield from _built(build, f"param_scheduler.{index}", named, PARAM_SCHEDULERS)
 
 
@@ -230,7 +232,9 @@ def _in_silence() -> Iterator[None]:
 @contextmanager
 def _visualizer_of(cfg: Config) -> Iterator[None]:
     """Let hooks find the runner's visualizer, without any backend, inside of the block."""
-    kind, name = class_of(cfg.get("visualizer") or {}, VISUALIZERS) or visualization.Visualizer, "check of hooks"
+    kind, name = class_of(cfg.get("visualizer") or {}, VISUALIZERS), "check of hooks"
+    if not isinstance(kind, ManagerMeta):
+        kind = visualization.Visualizer
     kind.get_instance(name)
     try:
         yield
@@ -246,6 +250,7 @@ def _hook(hook: object, name: str | int, others: Sequence[str]) -> Iterator[str]
         yield f"{where} has no type{nearest(str(name), others)}"
         return
     bare = {key: copy.deepcopy(value) for key, value in hook.items() if key != "priority"}
+    yield from not_whole(bare, where, -1, "interval", "max_keep_ckpts")
     yield from _built(lambda: HOOKS.build(bare), where, bare, HOOKS)
 
 

@@ -116,7 +116,7 @@ def head_of(cfg: Config) -> dict:
 def class_problems(head: dict, dataset: BaseSegDataset) -> Findings:
     """Whether the decode head has fewer classes than the labels that it is trained on."""
     classes, scores = len(dataset.metainfo["classes"]), head.get("num_classes")
-    if scores is None or scores >= classes:
+    if not isinstance(scores, int) or scores >= classes:
         return Findings()
     text = f"decode_head.num_classes is {scores}, but {type(dataset).__name__} has {classes} classes"
     return Findings([("settings", text)])

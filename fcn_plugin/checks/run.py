@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from ..utils.config import require
 from .building import check_components
 from .data import check_data, check_samples
 from .report import Report
@@ -38,6 +39,8 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
     """
     report = Report()
+    for cfg in cfgs:
+        require(cfg, "model")
     models = [_check_model(cfg, report) for cfg in cfgs]
     for cfg, model in zip(cfgs, models):
         check_components(cfg, model, "train", report)
@@ -69,6 +72,7 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
     Raises:
         FileNotFoundError, ValueError: as :func:`check_training`.
     """
+    require(cfg, "model")
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
     check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)

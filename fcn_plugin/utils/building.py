@@ -74,11 +74,11 @@ def unknown_settings(kind: Callable, given: Iterable[str]) -> list[str]:
     """What is wrong with the names of settings for a class; of one that may take others, with those near to a known."""
     names, more = settings_of(kind)
     unknown = [name for name in given if name not in names]
-    return [_unknown(kind, name, names) for name in unknown if not more or nearest(name, names, CERTAIN)]
+    return [_unknown(kind, name, names) for name in unknown if not more or nearest(name, {*names, "type"}, CERTAIN)]
 
 
 def _unknown(kind: Callable, name: str, names: Iterable[str]) -> str:
-    near = nearest(name, names)
+    near = nearest(name, {*names, "type"})
     return f"{kind.__name__} has no setting {name!r}{near or f'; it takes {summarize(sorted(names), 20)}'}"
 
 
@@ -112,6 +112,12 @@ def missing_package(name: str) -> str:
 def is_installed(*packages: str) -> bool:
     """Whether one of some packages can be imported."""
     return any(find_spec(package) is not None for package in packages)
+
+
+def arose_in(error: BaseException, *functions: Callable) -> bool:
+    """Whether an error arose in the call of one of some functions."""
+    codes = {inspect.unwrap(function).__code__ for function in functions}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def arose_in_building(error: BaseException) -> bool:

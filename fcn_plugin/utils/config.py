@@ -108,6 +108,12 @@ def _check_places(everything: Mapping, options: Mapping) -> None:
         else:
             if isinstance(place, Mapping) and not isinstance(value, Mapping) and value is not None:
                 raise ValueError(f"--cfg-options {option}={value}: it is a dict in the config: set a key of it")
+            if _has_components(place) and value and not _has_components(value):
+                raise ValueError(f"--cfg-options {option}={value}: it is a list of dicts in the config: set one's key")
+
+
+def _has_components(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
 def _line_of(error: Exception) -> str:
