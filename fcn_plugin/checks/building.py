@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 
 import torch
@@ -16,9 +17,11 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger, print_log
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import FUNCTIONS, DefaultScope, Registry
+from mmengine.registry import FUNCTIONS, DefaultScope
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
 from mmengine.utils import ManagerMeta
+from mmengine.utils.dl_utils import set_multi_processing
+from mmseg.evaluation import IoUMetric
 from mmseg.registry import (
     DATA_SAMPLERS,
     HOOKS,
@@ -35,17 +38,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..utils.building import (
-    BUILD_ERRORS,
-    CERTAIN,
-    explain,
     is_installed,
     missing_package,
-    nearest,
     not_whole,
     unknown_settings,
-    unknown_type,
+    wrong_component,
+    wrong_settings,
 )
 from ..utils.config import KNOWN_KEYS, class_of
+from ..utils.text import CERTAIN, nearest
 from .report import Report
 
 #: What a run of each kind needs; that of a validation may be missing as a whole.
@@ -113,36 +114,18 @@ def _problems(cfg: Config, model: nn.Module | None, split: str) -> Iterator[str]
     with _visualizer_of(cfg):
         for name, hook in chain(hooks.items(), enumerate(cfg.get("custom_hooks") or [])):
             yield from _hook(hook, name, [other for other in hooks if other != name])
-    yield from (f"randomness: {text}" for text in unknown_settings(Runner.set_randomness, cfg.get("randomness") or {}))
+    randomness, processes = cfg.get("randomness") or {}, (cfg.get("env_cfg") or {}).get("mp_cfg") or {}
+    yield from (f"randomness: {text}" for text in unknown_settings(Runner.set_randomness, randomness))
+    yield from not_whole(randomness, "randomness", 0, "seed")
+    yield from (f"env_cfg.mp_cfg: {text}" for text in unknown_settings(set_multi_processing, processes))
+    method, methods = processes.get("mp_start_method", "fork"), get_all_start_methods()
+    if method not in methods:
+        yield f"env_cfg.mp_cfg.mp_start_method must be one of {', '.join(methods)}, got {method!r}"
     if not isinstance(logging.getLevelName(level := cfg.get("log_level", "INFO")), int) and not isinstance(level, int):
         yield f"log_level must be the name of a level, such as 'INFO', got {level!r}"
     processor = cfg.get("log_processor")
     if isinstance(processor, Mapping):
-        yield from _settings({"type": LogProcessor, **processor}, "log_processor", LOG_PROCESSORS)
-
-
-def _built(build: Callable[[], object], where: str, settings: Mapping, registry: Registry) -> Iterator[str]:
-    """Whether a component can be built: first its names, then what its class says of the values."""
-    wrong_names = list(_settings(settings, where, registry))
-    yield from wrong_names
-    if not wrong_names:
-        try:
-            build()
-        except BUILD_ERRORS as error:
-            yield f"{where} cannot be built: {explain(error, settings, where)}"
-
-
-def _settings(settings: object, where: str, registry: Registry, also: Iterable[str] = ()) -> Iterator[str]:
-    """Whether there is the class of a component, and whether it takes settings of these names."""
-    if not isinstance(settings, Mapping) or "type" not in settings:
-        return
-    name, kind = settings["type"], class_of(settings, registry)
-    if not callable(kind):
-        what = unknown_type(name, registry) if isinstance(name, str) else f"expected a name or a class, got {name!r}"
-        yield f"{where}.type: {what}"
-        return
-    given = settings.keys() - {"type", "_scope_", *also}
-    yield from (f"{where}: {text}" for text in unknown_settings(kind, sorted(given)))
+        yield from wrong_settings({"type": LogProcessor, **processor}, "log_processor", LOG_PROCESSORS)
 
 
 def _loop(settings: Mapping | None, split: str) -> Iterator[str]:
@@ -152,7 +135,7 @@ def _loop(settings: Mapping | None, split: str) -> Iterator[str]:
     if split == "train" and settings.get("by_epoch"):  # as the Runner reads it
         default = EpochBasedTrainLoop
     where = f"{split}_cfg"
-    yield from _settings({"type": default, **settings}, where, LOOPS, also=["by_epoch"])
+    yield from wrong_settings({"type": default, **settings}, where, LOOPS, also=["by_epoch"])
     yield from not_whole(settings, where, 1, "max_iters", "max_epochs", "val_interval", "val_begin")
 
 
@@ -161,9 +144,9 @@ def _dataloader(settings: Mapping | None, where: str) -> Iterator[str]:
         return
     yield from not_whole(settings, where, 1, "batch_size")
     yield from not_whole(settings, where, 0, "num_workers")
-    yield from _settings(settings.get("sampler"), f"{where}.sampler", DATA_SAMPLERS)
-    yield from _settings(settings.get("batch_sampler"), f"{where}.batch_sampler", DATA_SAMPLERS)
-    yield from _settings(settings.get("collate_fn"), f"{where}.collate_fn", FUNCTIONS)
+    yield from wrong_settings(settings.get("sampler"), f"{where}.sampler", DATA_SAMPLERS)
+    yield from wrong_settings(settings.get("batch_sampler"), f"{where}.batch_sampler", DATA_SAMPLERS)
+    yield from wrong_settings(settings.get("collate_fn"), f"{where}.collate_fn", FUNCTIONS)
     names = [name for name in settings if name not in LOADER_SETTINGS]
     yield from (f"{where}: {text}" for text in unknown_settings(DataLoader, names))
     if not settings.get("num_workers"):
@@ -178,9 +161,16 @@ def _evaluator(settings: object, where: str) -> Iterator[str]:
     for metric in metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]:
         if isinstance(metric, Mapping):
             bare = {key: value for key, value in metric.items() if key != "output_dir"}
-            yield from _built(lambda bare=bare: METRICS.build(copy.deepcopy(bare)), where, metric, METRICS)
+            yield from wrong_component(lambda bare=bare: _try_metric(copy.deepcopy(bare)), where, metric, METRICS)
         elif metric is not None and not hasattr(metric, "evaluate"):
             yield f"{where} must be a metric or a list of metrics, got {metric!r}"
+
+
+def _try_metric(settings: dict) -> None:
+    metric = METRICS.build(settings)
+    if isinstance(metric, IoUMetric):  # which looks at its figures after the first validation
+        pixels = torch.ones(1)
+        IoUMetric.total_area_to_metrics(pixels, pixels, pixels, pixels, metric.metrics)
 
 
 def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
@@ -188,7 +178,7 @@ def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
     if not isinstance(cfg.get("optim_wrapper"), Mapping):
         return
     settings, wrappers = copy.deepcopy(cfg.optim_wrapper), []
-    wrong_names = list(_settings(settings.get("optimizer"), "optim_wrapper.optimizer", OPTIMIZERS))
+    wrong_names = list(wrong_settings(settings.get("optimizer"), "optim_wrapper.optimizer", OPTIMIZERS))
     yield from wrong_names
     if wrong_names:
         return
@@ -196,7 +186,7 @@ def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
         settings.optimizer.pop("fused", None)  # it asks for weights on the right device
     build = lambda: wrappers.append(build_optim_wrapper(model, settings))  # noqa: E731
     own = {key: value for key, value in settings.items() if key not in CONSTRUCTOR_SETTINGS}
-    yield from _built(build, "optim_wrapper", own, OPTIM_WRAPPERS)
+    yield from wrong_component(build, "optim_wrapper", own, OPTIM_WRAPPERS)
     schedules = cfg.get("param_scheduler") or []
     for index, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules):
         if wrappers and isinstance(schedule, Mapping):
@@ -204,7 +194,7 @@ def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:
             one = {"end": end or 1, "optimizer": wrappers[0], "epoch_length": 1, **copy.deepcopy(schedule)}
             named = {key: value for key, value in schedule.items() if key != "convert_to_iter_based"}
             build = lambda one=one: PARAM_SCHEDULERS.build(one).step()  # noqa: E731
-            yield from _built(build, f"param_scheduler.{index}", named, PARAM_SCHEDULERS)
+            yield from wrong_component(build, f"param_scheduler.{index}", named, PARAM_SCHEDULERS)
 
 
 def _sync_norms(model: nn.Module) -> Iterator[str]:
@@ -251,17 +241,17 @@ def _hook(hook: object, name: str | int, others: Sequence[str]) -> Iterator[str]
         return
     bare = {key: copy.deepcopy(value) for key, value in hook.items() if key != "priority"}
     yield from not_whole(bare, where, -1, "interval", "max_keep_ckpts")
-    yield from _built(lambda: HOOKS.build(bare), where, bare, HOOKS)
+    yield from wrong_component(lambda: HOOKS.build(bare), where, bare, HOOKS)
 
 
 def _visualizer(visualizer: object) -> Iterator[str]:
     if not isinstance(visualizer, Mapping):
         return
-    yield from _settings(visualizer, "visualizer", VISUALIZERS)
+    yield from wrong_settings(visualizer, "visualizer", VISUALIZERS)
     packages = {getattr(visualization, name, None): needed for name, needed in BACKEND_PACKAGES.items()}
     for index, backend in enumerate(visualizer.get("vis_backends") or []):
         where = f"visualizer.vis_backends.{index}"
-        yield from _settings(backend, where, VISBACKENDS)
+        yield from wrong_settings(backend, where, VISBACKENDS)
         needed = packages.get(class_of(backend, VISBACKENDS)) if isinstance(backend, Mapping) else None
         if needed and not is_installed(*needed):
             yield f"{where} cannot be used: {missing_package(needed[0])}"

@@ -6,7 +6,6 @@ this holds for any component, of anybody.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +14,8 @@ from types import FrameType
 
 from mmengine.registry import Registry, build_from_cfg, build_runner_from_cfg
 
-from .text import first_line, summarize
+from .config import class_of
+from .text import CERTAIN, first_line, nearest, summarize
 
 #: What to install for a package that is missing, where that is not its own name.
 PACKAGES = {
@@ -32,7 +32,6 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "skimage": "scikit-image",
 }
-LIKELY, CERTAIN = 0.75, 0.85  #: how alike a misspelt word and the right one are at least
 #: Errors that a component raises for settings that it cannot take.
 BUILD_ERRORS = (
     ArithmeticError,
@@ -45,12 +44,6 @@ BUILD_ERRORS = (
     TypeError,
     ValueError,
 )
-
-
-def nearest(word: str, known: Iterable[str], cutoff: float = LIKELY) -> str:
-    """The end of a sentence: ``, did you mean 'lr'?``, or nothing if no known word is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return f", did you mean {found[0]!r}?" if found else ""
 
 
 def settings_of(kind: Callable) -> tuple[set[str], bool]:
@@ -101,6 +94,19 @@ def unknown_type(name: str, registry: Registry) -> str:
         known.update(node.module_dict)
         node = node.parent
     return f"there is no {name!r} among the toolbox's {registry.name}s{nearest(name.split('.')[-1], known)}"
+
+
+def wrong_settings(settings: object, where: str, registry: Registry, also: Iterable[str] = ()) -> Iterator[str]:
+    """Whether there is the class of a component, and whether it takes settings of these names."""
+    if not isinstance(settings, Mapping) or "type" not in settings:
+        return
+    name, kind = settings["type"], class_of(settings, registry)
+    if not callable(kind):
+        what = unknown_type(name, registry) if isinstance(name, str) else f"expected a name or a class, got {name!r}"
+        yield f"{where}.type: {what}"
+        return
+    given = settings.keys() - {"type", "_scope_", *also}
+    yield from (f"{where}: {text}" for text in unknown_settings(kind, sorted(given)))
 
 
 def missing_package(name: str) -> str:
@@ -155,6 +161,17 @@ def explain(error: BaseException, settings: Mapping | None = None, where: str = 
             return _located(_unknown(kind, name, names), settings, where, name)
     what, reason = getattr(kind, "__name__", ""), _reason(error)
     return reason if not what or what in reason else f"{what}: {reason}"
+
+
+def wrong_component(build: Callable[[], object], where: str, settings: Mapping, registry: Registry) -> Iterator[str]:
+    """Whether a component can be built: first its names, then what its class says of the values."""
+    wrong_names = list(wrong_settings(settings, where, registry))
+    yield from wrong_names
+    if not wrong_names:
+        try:
+            build()
+        except BUILD_ERRORS as error:
+            yield f"{where} cannot be built: {explain(error, settings, where)}"
 
 
 def _reason(error: BaseException) -> str:

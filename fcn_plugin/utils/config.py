@@ -15,7 +15,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
-from .building import nearest
+from .text import nearest
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.

@@ -127,6 +127,28 @@ TABLE = [
         "val_evaluator.type: there is no 'FCNMetrik' among the toolbox's metrics, did you mean 'FCNMetric'?",
         options="val_evaluator.type=FCNMetrik",
     ),
+    Bad(
+        "figure-of-a-metric",
+        "val_evaluator cannot be built: metrics ['mIuO'] is not supported",
+        options="val_evaluator.iou_metrics=mIuO",
+    ),
+    Bad("schedule-value", "param_scheduler.0 cannot be built: ", options="param_scheduler.0.power=high"),
+    Bad(
+        "hook-interval",
+        "default_hooks.checkpoint.interval must be a whole number, -1 or more, got 'often'",
+        options="default_hooks.checkpoint.interval=often",
+    ),
+    Bad(
+        "start-of-workers",
+        ("env_cfg.mp_cfg.mp_start_method must be one of fork, ", "got 'thread'"),
+        options="env_cfg.mp_cfg.mp_start_method=thread",
+    ),
+    Bad("type-as-a-number", "val_cfg.type: expected a name or a class, got 3", options="val_cfg.type=3"),
+    Bad(
+        "initialisation",
+        "init_cfg must be a dict with a type, or a list of such dicts, got 'vgg16.pth'",
+        options="model.backbone.init_cfg=vgg16.pth",
+    ),
     Bad("half-a-validation", "config.py has no val_evaluator, which a validation needs", config="val_evaluator = None"),
     Bad(
         "backbone",

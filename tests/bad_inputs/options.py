@@ -100,6 +100,12 @@ TABLE = [
     Bad("width", "the model of config.py cannot be built: ", options="model.backbone.width=wide", command=PREDICT),
     Bad("depth", "FCNVGG comes in depths [11, 13, 16, 19], got 17", options="model.backbone.depth=17"),
     Bad("precision", "precision must be one of auto, float32, bfloat16, got 'float8'", options="precision=float8"),
+    Bad("seed", "randomness.seed must be a whole number, 0 or more, got -1", options="randomness.seed=-1"),
+    Bad(
+        "list-of-dicts",
+        "--cfg-options custom_hooks=EMAHook: it is a list of dicts in the config",
+        options="custom_hooks=EMAHook",
+    ),
     Bad("log-level", "log_level must be the name of a level, such as 'INFO', got 'LOUD'", options="log_level=LOUD"),
     Bad(
         "launcher",

@@ -6,7 +6,8 @@ import pytest
 from mmengine.registry import RUNNERS, Registry
 from mmseg.registry import MODELS
 
-from fcn_plugin.utils.building import arose_in_building, explain, nearest, settings_of, unknown_settings
+from fcn_plugin.utils.building import arose_in_building, explain, settings_of, unknown_settings
+from fcn_plugin.utils.text import nearest
 
 PARTS = Registry("part")
 
