@@ -92,6 +92,9 @@ def _check_places(everything: Mapping, options: Mapping) -> None:
             if isinstance(place, (list, tuple)):
                 if not key.isdigit() or int(key) >= len(place):
                     raise ValueError(f"--cfg-options {option}: {'.'.join(keys[:depth])} is a list of {len(place)}")
+                if not isinstance(place[int(key)], (Mapping, list, tuple)):
+                    what = f"{'.'.join(keys[:depth])} is a list of {len(place)} that is set as a whole"
+                    raise ValueError(f"--cfg-options {option}: {what}")
                 place = place[int(key)]
                 continue
             if not isinstance(place, Mapping):
