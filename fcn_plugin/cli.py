@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from types import ModuleType
 
+from .utils.building import arose_in_building, explain
 from .version import __version__
 from .weights.checkpoint import forbid_unsafe_loading
 
@@ -78,7 +79,8 @@ def load(name: str, prog: str | None = None) -> tuple[ModuleType, argparse.Argum
 def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the arguments of a subcommand, by default those of the process, and run it.
 
-    What the user did wrong is one line on stderr and exit code 1; an interruption is exit code 130.
+    What the user did wrong is one line on stderr and exit code 1; an interruption is exit code 130. In Python's
+    development mode (``python -X dev``, ``PYTHONDEVMODE=1``) the traceback is shown in place of the line.
     """
     command, parser = load(name, prog)
     execute(command, parser, parser.parse_intermixed_args(arguments))  # options may stand anywhere
@@ -95,13 +97,15 @@ def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse
         print(getattr(command, "INTERRUPTED", "Interrupted.").format(**vars(args)), file=sys.stderr)
         code = 130
     except Exception as error:
-        if not getattr(command, "is_user_error", is_user_error)(error):
+        if sys.flags.dev_mode or not getattr(command, "is_user_error", is_user_error)(error):
             raise
-        code = f"error: {error}"
+        code = f"error: {error if isinstance(error, (ValueError, OSError)) else explain(error)}"
+        if isinstance(error, (AttributeError, LookupError, TypeError)) and not arose_in_building(error):
+            code += " (PYTHONDEVMODE=1 shows where)"  # of settings that no check has words for
     if code:
         sys.exit(code)
 
 
 def is_user_error(error: Exception) -> bool:
     """Whether an error tells of wrong input; a subcommand may have a function of this name to say otherwise."""
-    return isinstance(error, (ValueError, OSError))
+    return isinstance(error, (ValueError, OSError)) or arose_in_building(error)

@@ -8,11 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import TestLoop
+from mmseg.registry import MODELS
 from testing.utils import ROOT, run
 
 import fcn_plugin
 from fcn_plugin import cli
+from fcn_plugin.checks.run import check_training
 from fcn_plugin.commands import train
 from fcn_plugin.weights.checkpoint import WeightsError
 
@@ -100,6 +103,8 @@ def test_version(capsys):
         (["xyz"], "there is no command 'xyz'\n"),
         (["--xyz"], "unrecognized arguments: --xyz"),
         (["oracle", "labels", "--xyz"], "fcn oracle: error: unrecognized arguments: --xyz"),
+        (["train", "c.py", "--cfg-options", "train_cfg.max_iters"], "expected KEY=VALUE, got 'train_cfg.max_iters'"),
+        (["export", "c.py", "a.pth", "--out", "b.onnx", "--cfg-options", "a=(1,2"], "expected KEY=VALUE, got 'a=(1,2'"),
         (["alignment", "c.py", "--image", "i.png"], "fcn alignment: error: --image needs --out PICTURE"),
     ],
 )
@@ -146,6 +151,25 @@ class TestExecute:
             end(RuntimeError("bug"))
         assert end(RuntimeError("server"), is_user_error=lambda error: True) == "error: server"
 
+    def test_components_that_cannot_be_built(self, end):
+        """The toolbox's errors are of many kinds; so are those of bugs elsewhere, which keep their traceback."""
+
+        def error(function):
+            with pytest.raises(Exception) as caught:
+                function()
+            return caught.value
+
+        misspelt = error(lambda: MODELS.build(dict(type="FCNVGG", detph=16)))
+        assert end(misspelt) == "error: FCNVGG has no setting 'detph', did you mean 'depth'?"
+        with pytest.raises(TypeError):
+            end(error(lambda: dict(1)))
+
+    def test_in_python_s_development_mode(self, end, monkeypatch):
+        """The traceback is there for who asks for it."""
+        monkeypatch.setattr(cli, "sys", SimpleNamespace(flags=SimpleNamespace(dev_mode=True), exit=sys.exit))
+        with pytest.raises(ValueError, match="no such thing"):
+            end(ValueError("no such thing"))
+
     def test_interruption(self, end, capsys):
         assert end(KeyboardInterrupt()) == 130 and capsys.readouterr().err == "Interrupted.\n"
         assert end(KeyboardInterrupt(), INTERRUPTED="{out} is whole") == 130
@@ -168,3 +192,7 @@ class TestExecute:
         assert not train.is_user_error(caught(in_loop, ValueError()))
         assert train.is_user_error(caught(in_loop, WeightsError()))
         assert not train.is_user_error(caught(before, RuntimeError()))
+        cfg = Config(dict(model=dict(type="EncoderDecoder", backbone=3)))
+        with pytest.raises(Exception) as checked:
+            check_training([cfg], [3])  # a bug, of whomever: nothing is trained yet
+        assert train.is_user_error(checked.value)

@@ -1,4 +1,7 @@
-"""Importing the package: it registers components and changes nothing else, and its rooms import one way."""
+"""Importing the package: it registers components and loaders of weights, and changes nothing else.
+
+Its rooms import one way.
+"""
 
 import ast
 import graphlib
@@ -91,7 +94,7 @@ def component_names() -> dict[str, list[str]]:
     return found
 
 
-def test_importing_registers_components_and_changes_nothing_else(tmp_path):
+def test_importing_registers_and_changes_nothing_else(tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     names = component_names()
@@ -101,7 +104,11 @@ def test_importing_registers_components_and_changes_nothing_else(tmp_path):
     result, output = json.loads(files[0].read_text()), files[1].read_text()
     assert Path(result["file"]).parent == PACKAGE
     assert result["before"] == {registry: [] for registry in names} and result["after"] == names
+    before, after = result["changes"].pop("schemes of checkpoints")
     assert result["changes"] == {}
+    changed = {scheme: loader for scheme, loader in after.items() if before.get(scheme) != loader}
+    assert before.keys() == after.keys() and changed.keys() == {"", "http://", "https://"}
+    assert {loader.split()[1] for loader in changed.values()} == {"load_from_local", "load_from_http"}
     assert output == ""
 
 

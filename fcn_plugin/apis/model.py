@@ -16,7 +16,7 @@ from mmseg.registry import MODELS
 from ..checks.model import check_model
 from ..checks.weights import check_fit
 from ..datasets.transforms.loading import without_label_loaders
-from ..utils.config import leaf_datasets, read_config
+from ..utils.config import leaf_datasets, override, read_config
 from ..utils.text import first_line
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
@@ -47,7 +47,7 @@ def init_model(
         ValueError: for a config or a device that cannot be used.
     """
     cfg = copy.deepcopy(config) if isinstance(config, Config) else read_config(str(config))
-    cfg.merge_from_dict(cfg_options or {})
+    override(cfg, cfg_options or {})
     device = usable_device(device)
     model, meta = load_segmentor(cfg, checkpoint)
     model.dataset_meta = class_meta(model.num_classes, cfg, meta)
@@ -65,8 +65,6 @@ def load_segmentor(cfg: Config, weights: str) -> tuple[BaseSegmentor, dict]:
     Raises:
         FileNotFoundError, WeightsError, ValueError: as :func:`init_model`.
     """
-    if "model" not in cfg:
-        raise ValueError(f"{cfg.filename} has no model: give the config of an experiment")
     init_default_scope(cfg.get("default_scope") or "mmseg")
     check_model(cfg)
     checkpoint = import_weights(local_file(weights))

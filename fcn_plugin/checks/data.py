@@ -18,6 +18,7 @@ from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.progress import Progress
 
+from ..utils.building import BUILD_ERRORS
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..utils.images import is_remote
 from ..utils.text import first_line, summarize
@@ -25,7 +26,7 @@ from ..version import __version__
 from .cache import CheckCache, stamp_of
 from .lists import check_names, check_text, nearest
 from .loaders import LOCAL, loaders_of, reads_local_files
-from .parts import BUILD_ERRORS, build_steps, parts_of
+from .parts import build_steps, parts_of
 from .report import DataReport, Report
 from .samples import Findings, SampleCheck
 

@@ -19,8 +19,9 @@ from ..geometry import FeatureMap, UnknownGeometryError, read_feature_maps
 from ..models.decode_heads import FCNSkipHead
 from ..models.losses.class_weight import check_class_weight
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched, heads_of
+from ..utils.building import BUILD_ERRORS, explain, not_whole
+from ..utils.config import require
 from ..utils.text import first_line
-from .parts import BUILD_ERRORS
 
 WEIGHT_FILES = (".npy", ".json", ".yaml", ".yml")  #: formats of class weights that hold no code
 
@@ -34,14 +35,20 @@ def check_model(cfg: Config) -> nn.Module:
     Raises:
         ValueError: for settings that do not fit each other, or a component that is not registered.
     """
+    require(cfg, "model")
+    for part in ("decode_head", "auxiliary_head"):
+        heads = cfg.model.get(part) or []
+        for head in [heads] if isinstance(heads, dict) else heads:
+            for text in not_whole(head, f"model.{part}", 1, "num_classes", "out_channels", "channels"):
+                raise ValueError(text)
     try:
         check_weight_files(cfg.model, "model")
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
             model = build_without_values(cfg.model)
         check_heads(getattr(model, "module", model))  # wrapped for test-time augmentation
     except BUILD_ERRORS as error:
-        reason = str(error.args[0] if error.args else error).split("\n")[0]
-        raise ValueError(f"the model of {Path(cfg.filename or 'the config').name} cannot be built: {reason}") from error
+        name = Path(cfg.filename or "the config").name
+        raise ValueError(f"the model of {name} cannot be built: {explain(error, cfg.model, 'model')}") from error
     return model
 
 

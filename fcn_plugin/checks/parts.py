@@ -13,11 +13,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 from mmseg.registry import TRANSFORMS
 
-from ..utils.text import first_line
+from ..utils.building import BUILD_ERRORS, explain
 
 Step = Mapping | Callable
-#: What the toolbox raises when it refuses the settings of a component.
-BUILD_ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 TRAINING = "train_dataloader"
 
 
@@ -92,5 +90,6 @@ def build_steps(part: Part) -> list[Callable]:
     try:
         return steps_of(part.pipeline)
     except BUILD_ERRORS as error:
-        reason = first_line(error.args[0] if error.args and isinstance(error, KeyError) else error)
-        raise ValueError(f"the pipeline of {part.loader} cannot be built: {reason}") from error
+        raise ValueError(
+            f"the pipeline of {part.loader} cannot be built: {explain(error, part.cfg, part.name)}"
+        ) from error

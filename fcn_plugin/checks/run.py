@@ -10,7 +10,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
+from ..utils.config import require
 from ..weights.checkpoint import read_checkpoint
+from .building import check_components
 from .data import check_data, check_lists, check_samples
 from .report import Report
 from .resume import changes_since, check_class_order, check_resume, listed
@@ -50,8 +52,11 @@ def check_training(
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
     """
     report = Report()
-    models = [_check_model(cfg, report) for cfg in cfgs]
     for cfg in cfgs:
+        require(cfg, "model")
+    models = [_check_model(cfg, report) for cfg in cfgs]
+    for cfg, model in zip(cfgs, models):
+        check_components(cfg, model, "train", report)
         with report.collect():
             check_hooks(cfg)
     for model in (model for model in models if model is not None):
@@ -92,8 +97,10 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
     Raises:
         FileNotFoundError, ValueError: as :func:`check_training`.
     """
+    require(cfg, "model")
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
+    check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)
     with report.collect():
         if not source:
             raise ValueError("there is no checkpoint to evaluate: set load_from")

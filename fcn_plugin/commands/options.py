@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import traceback
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
 from mmengine.config import Config
 from mmengine.registry import LOOPS
 
 from ..checks.data import check_data
+from ..checks.run import check_evaluation, check_training
+from ..utils.building import arose_in, arose_in_building
 from ..utils.config import read_config
 from ..weights.checkpoint import WeightsError
 from .setting_action import SettingAction
+
+#: What looks at nothing but what users give.
+CHECKS = (check_training, check_evaluation)
 
 
 def add_config(parser: ArgumentParser, help: str = "config file, for example configs/fcn8s_vgg16_voc.py") -> None:
@@ -87,6 +90,6 @@ def arose_before_the_loop(error: Exception) -> bool:
 
     The traceback of another error in the middle of a training is worth more than one line.
     """
-    loops = {inspect.unwrap(loop.run).__code__ for loop in LOOPS.module_dict.values()}
-    inside = any(frame.f_code in loops for frame, _ in traceback.walk_tb(error.__traceback__))
-    return isinstance(error, WeightsError) or (isinstance(error, (ValueError, OSError)) and not inside)
+    inside = arose_in(error, *(loop.run for loop in LOOPS.module_dict.values()))
+    wrong_input = isinstance(error, (ValueError, OSError)) or arose_in_building(error) or arose_in(error, *CHECKS)
+    return isinstance(error, WeightsError) or (wrong_input and not inside)

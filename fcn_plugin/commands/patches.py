@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 
+from ..apis.model import usable_device
 from ..paper.patch_classification import PatchClassifier, build_network, compare
 from ..paths import config_dir
-from ..utils.config import read_config
+from ..utils.config import read_config, require
 from ..utils.files import atomic_write
 
 
@@ -40,7 +41,9 @@ def run(args: Namespace) -> None:
     if args.repeats < 1 or args.batch_size < 1:
         raise ValueError(f"--repeats and --batch-size must be 1 or more, got {args.repeats} and {args.batch_size}")
     init_default_scope("mmseg")
-    classifier = PatchClassifier(build_network(read_config(args.config).model, args.width).to(args.device))
+    cfg = read_config(args.config)
+    require(cfg, "model")
+    classifier = PatchClassifier(build_network(cfg.model, args.width).to(usable_device(args.device)))
     stride = classifier.stride if args.stride is None else args.stride
     sizes = args.sizes or [classifier.size + stride * more for more in (0, 1, 3, 7)]
     found = compare(classifier, sizes, stride, args.repeats, args.batch_size)

@@ -15,6 +15,8 @@ from mmengine.dist import init_dist
 from mmengine.utils.dl_utils import set_multi_processing
 from torch import distributed
 
+#: The variable by which a launcher tells a process its number.
+RANKS = dict(pytorch="RANK", slurm="SLURM_PROCID", mpi="OMPI_COMM_WORLD_RANK")
 PATIENCE = 5.0  #: seconds for which the other processes let the first one say what is wrong
 
 
@@ -25,15 +27,20 @@ def set_up_distributed(cfg: Config) -> None:
     model is wrapped without device ids.
 
     Raises:
-        ValueError: for a launcher that cannot start CPU processes.
+        ValueError: for a launcher that cannot start CPU processes, or did not start this one.
     """
-    if cfg.get("launcher", "none") == "none":
+    launcher = cfg.get("launcher", "none")
+    if launcher == "none":
         return
     _leave_process_group_at_exit()
-    if torch.cuda.is_available():
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu and launcher != "pytorch":
+        raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {launcher!r}")
+    if (rank := RANKS.get(launcher)) and rank not in os.environ:
+        script = "tools/slurm_train.sh" if launcher == "slurm" else "torchrun or tools/dist_train.sh"
+        raise ValueError(f"--launcher {launcher}: {rank} is not set: start it with {script}")
+    if not on_cpu:
         return
-    if cfg.launcher != "pytorch":
-        raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {cfg.launcher!r}")
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
     cfg.model_wrapper_cfg = dict(
@@ -56,7 +63,7 @@ def _leave_process_group_at_exit() -> None:
 
 def is_first_process() -> bool:
     """Whether this is the first of the launched processes; known before they have joined each other."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
+    ranks = (os.environ.get(name) for name in RANKS.values())
     return next((int(rank) for rank in ranks if rank), 0) == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -12,9 +13,10 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 
 from ..checks.resume import changes_since, listed
-from ..weights.checkpoint import read_checkpoint
+from ..utils.building import BUILD_ERRORS, explain
+from ..weights.checkpoint import read_checkpoint, without_config
 from ..weights.download import local_file
-from ..weights.importing import import_weights
+from ..weights.importing import import_weights, without_wrappers
 from .accepted_changes import Settings
 from .hooks import BroadcastBuffersHook, CheckpointCheckHook, IterationSeedHook, ResumeHook
 
@@ -27,6 +29,18 @@ class StageRunner(Runner):
     Its hooks include those of :data:`REQUIRED_HOOKS`, whatever ``custom_hooks`` says: that no weights are missing, and
     that an interrupted training goes on exactly, rest on them.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> StageRunner:
+        """Build it of a config.
+
+        Raises:
+            ValueError: in one line, for what the toolbox does not accept.
+        """
+        try:
+            return super().from_cfg(cfg)
+        except BUILD_ERRORS as error:
+            raise ValueError(f"the runner cannot be built: {explain(error, cfg)}") from error
 
     def register_hooks(
         self, default_hooks: dict[str, Hook | dict] | None = None, custom_hooks: list[Hook | dict] | None = None
@@ -101,9 +115,8 @@ def read_weights(source: str, with_training: bool = False) -> dict:
     file = local_file(source)
     if not with_training:
         return import_weights(file)
-    checkpoint = read_checkpoint(file)
-    meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key not in ("cfg", "config")}
+    checkpoint = without_config(read_checkpoint(file))
     # tensors lie in the mapped file, which training must not write to
-    rest = {key: value for key, value in checkpoint.items() if key not in ("meta", "state_dict")}
+    rest = {key: value for key, value in checkpoint.items() if key != "state_dict"}
     rest = apply_to(rest, torch.is_tensor, torch.clone)
-    return dict(rest, meta=meta, state_dict=dict(checkpoint["state_dict"]))
+    return dict(rest, state_dict=without_wrappers(checkpoint["state_dict"]))

@@ -40,8 +40,11 @@ class PretrainedPart(BaseModule):
 
 
 def pretrained_source(init_cfg: Mapping | Sequence[Mapping] | None) -> str | None:
-    """The checkpoint that an ``init_cfg`` loads, None if it loads none."""
-    for one in [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg or []:
+    """The checkpoint that an ``init_cfg`` loads, None if it loads none; raises ValueError if it is of another form."""
+    parts = [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg or []
+    if not isinstance(parts, Sequence) or not all(isinstance(one, Mapping) for one in parts):
+        raise ValueError(f"init_cfg must be a dict with a type, or a list of such dicts, got {init_cfg!r}")
+    for one in parts:
         kind = one.get("type")
         if (WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind) is PretrainedInit:
             return one.get("checkpoint")

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config.config import BASE_KEY
 from mmengine.hooks import Hook
 from mmengine.registry import Registry
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.utils import import_modules_from_strings
 from mmseg.registry import HOOKS, LOOPS
+
+from .text import nearest
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.
 START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type", "accept_changes")
+#: Keys that this package reads itself.
+OWN_KEYS = ("compile", "data_check", "data_help", "precision")
+#: Keys that somebody reads, also those of the toolbox's tools.
+KNOWN_KEYS = frozenset(
+    (*inspect.signature(Runner).parameters, *START_KEYS, *OWN_KEYS, "custom_imports", "tta_model", "tta_pipeline")
+)
 ABSENT = object()
 Change = tuple[tuple, Any]  # the keys and indices that lead to a setting, and its new value
 
@@ -30,21 +42,95 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not valid Python, or imports a package that is not installed.
+        ValueError: if it cannot be read, imports a package that is not installed, or has no place for an option.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no config {path}")
+        is_directory = ", but a directory: give a file" if Path(path).is_dir() else ""
+        raise FileNotFoundError(f"there is no config {path}{is_directory}")
     try:
-        cfg = Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        if (imports := cfg.get("custom_imports")) is not None:
+            if not isinstance(imports, Mapping) or "imports" not in imports:
+                raise ValueError(f"custom_imports must be dict(imports=[...]), got {imports!r}")
+            import_modules_from_strings(**imports)
     except SyntaxError as error:
         raise ValueError(f"the config {path} is not valid Python: {error}") from error
     except ImportError as error:
         cause = error.__cause__ or error
         raise ValueError(f"the config {path} imports what is not installed ({cause}): install it") from error
-    cfg.merge_from_dict(options or {})
+    except Exception as error:  # a config is a program
+        raise ValueError(f"the config {path} cannot be read{_line_of(error)}: {_reason(error)}") from error
+    override(cfg, options or {})
     if data_root:
         set_data_root(cfg, data_root)
     return cfg
+
+
+def require(cfg: Config, key: str) -> None:
+    """Raise ValueError if a config lacks what makes it one of an experiment."""
+    if cfg.get(key) is None:
+        raise ValueError(f"{cfg.filename} has no {key}: give the config of an experiment")
+
+
+def override(cfg: Config, options: Mapping) -> None:
+    """Change settings by the dotted keys of ``--cfg-options``, of which each must have a place in the config.
+
+    What an option adds to the settings of a component is left to its class.
+
+    Raises:
+        ValueError: naming the option, and the nearest name that there is.
+    """
+    _check_places(cfg.to_dict(), options)
+    try:
+        cfg.merge_from_dict(options)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError(f"--cfg-options do not go with the config {cfg.filename}: {_reason(error)}") from error
+
+
+def _check_places(everything: Mapping, options: Mapping) -> None:
+    for option, value in options.items():
+        keys, place, known = option.split("."), everything, {*everything, *KNOWN_KEYS}
+        for depth, key in enumerate(keys):
+            if isinstance(place, (list, tuple)):
+                if not key.isdigit() or int(key) >= len(place):
+                    raise ValueError(f"--cfg-options {option}: {'.'.join(keys[:depth])} is a list of {len(place)}")
+                if not isinstance(place[int(key)], (Mapping, list, tuple)):
+                    what = f"{'.'.join(keys[:depth])} is a list of {len(place)} that is set as a whole"
+                    raise ValueError(f"--cfg-options {option}: {what}")
+                place = place[int(key)]
+                continue
+            if not isinstance(place, Mapping):
+                raise ValueError(
+                    f"--cfg-options {option}: {'.'.join(keys[:depth])} is {place!r}, which has no settings"
+                )
+            if key not in place:
+                near = nearest(key, known)
+                if key not in known and (near or place is everything) and "type" not in place:
+                    raise ValueError(f"--cfg-options {option}: the config has no {key}{near}")
+                break
+            place = place[key]
+            known = set(place) if isinstance(place, Mapping) else set()
+        else:
+            if isinstance(place, Mapping) and not isinstance(value, Mapping) and value is not None:
+                raise ValueError(f"--cfg-options {option}={value}: it is a dict in the config: set a key of it")
+            if _has_components(place) and value and not _has_components(value):
+                raise ValueError(f"--cfg-options {option}={value}: it is a list of dicts in the config: set one's key")
+
+
+def _has_components(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(one, Mapping) for one in value)
+
+
+def _line_of(error: Exception) -> str:
+    """Where in a config an error arose, if it did."""
+    frames = [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if BASE_KEY in f.f_globals]
+    return f", line {frames[-1][1]} of {Path(frames[-1][0].f_code.co_filename).name}" if frames else ""
+
+
+def _reason(error: Exception) -> str:
+    """The kind of an error and its first line, without the quotes of a KeyError."""
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip()
+    return f"{type(error).__name__}: {text}".splitlines()[0]
 
 
 def changed_settings(cfg: Config) -> list[Change]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,14 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 
+from .errors import WeightsError
 from .restricted_pickle import RestrictedPickle
+from .safetensors_file import is_safetensors, read_safetensors
 
 #: Makes every ``torch.load`` a safe one.
 FORCE_SAFE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 #: Whether ``torch.load(weights_only=True)`` takes further types by their name in a file.
 HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version("2.6")
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be read, or do not fit the model."""
 
 
 def forbid_unsafe_loading() -> None:
@@ -77,6 +76,29 @@ def _buffer_method(owner: type, name: str) -> Callable:
     return getattr(owner, name)
 
 
+def load_safely(path: Path, map_location: object = "cpu", mmap: bool = False) -> object:
+    """Load what a file of PyTorch or of safetensors holds, without running anything of it.
+
+    Args:
+        path (Path): of the file.
+        map_location (str | torch.device | Callable): where tensors go, as for ``torch.load``.
+        mmap (bool): leave tensors in the file, where it is of a format that can be.
+
+    Raises:
+        WeightsError: if the file is truncated, or holds other than plain data.
+    """
+    if is_safetensors(path):
+        return read_safetensors(path, map_location)
+    try:
+        return _load(path, map_location, mmap)
+    except Exception as error:  # a damaged pickle leads to errors of many kinds
+        if asked := re.search(r"GLOBAL (\S+)", str(error)):
+            reason = f"the file asks for {asked[1]}"
+        else:
+            reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0].split(". ")[0] or repr(error)
+        raise WeightsError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
+
+
 def read_checkpoint(path: str | os.PathLike) -> dict:
     """Load a checkpoint's contents, tensors memory-mapped from the file.
 
@@ -90,11 +112,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
-    try:
-        checkpoint = _load(path)
-    except Exception as error:  # a damaged pickle leads to errors of many kinds
-        reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0].split(". ")[0] or repr(error)
-        raise WeightsError(f"{path} is truncated, or not a checkpoint that can be loaded safely: {reason}") from error
+    checkpoint = load_safely(path, mmap=True)
     if isinstance(checkpoint, dict) and "model_state_dict" in checkpoint:  # saved by pytorch-fcn's trainer
         checkpoint["state_dict"] = checkpoint.pop("model_state_dict")
     if isinstance(checkpoint, dict) and "state_dict" not in checkpoint:
@@ -103,12 +121,29 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     tensors = state_dict.values() if isinstance(state_dict, dict) else ()
     if not tensors or not all(isinstance(value, torch.Tensor) for value in tensors):
         raise WeightsError(f"{path} holds no weights: expected a state dict of tensors")
+    if not isinstance(checkpoint.get("meta", {}), dict):
+        raise WeightsError(f"{path} is damaged: its meta is no dict, but a {type(checkpoint['meta']).__name__}")
     return checkpoint
 
 
-def _load(path: Path) -> object:
+def without_config(checkpoint: dict) -> dict:
+    """A checkpoint without the config in it, which is a program: the toolbox runs it as one.
+
+    It is text in three places: ``meta['cfg']``, ``meta['config']`` and ``message_hub['runtime_info']['cfg']``.
+    """
+    kept, hub = dict(checkpoint), checkpoint.get("message_hub")
+    if isinstance(kept.get("meta"), dict):
+        kept["meta"] = {key: value for key, value in kept["meta"].items() if key not in ("cfg", "config")}
+    if isinstance(hub, dict) and isinstance(hub.get("runtime_info"), dict):
+        information = {key: value for key, value in hub["runtime_info"].items() if key != "cfg"}
+        kept["message_hub"] = {**hub, "runtime_info": information}
+    return kept
+
+
+def _load(path: Path, map_location: object, mmap: bool) -> object:
     with path.open("rb") as file:
-        options = dict(map_location="cpu", mmap=file.read(2) == b"PK")  # torch's older format cannot be memory-mapped
+        # torch's older format cannot be memory-mapped
+        options = dict(map_location=map_location, mmap=mmap and file.read(2) == b"PK")
     if HAS_SAFE_GLOBALS:
         with checkpoint_types():
             return torch.load(str(path), weights_only=True, **options)

@@ -19,8 +19,9 @@ from .checkpoint import WeightsError, read_checkpoint
 from .keras_vgg import HDF5_SIGNATURE, KerasVGG, read_keras
 from .layer_names import architecture, canonical, is_canonical
 from .mmpretrain_vgg import MMPretrainVGG
-from .preprocessing import PREPROCESSINGS, describe
+from .preprocessing import PREPROCESSINGS, describe, preprocessing_of
 from .pytorch_fcn import PyTorchFCN
+from .safetensors_file import SUFFIX, is_safetensors, write_safetensors
 from .source import WeightSource
 from .torchvision_vgg import TorchvisionVGG
 
@@ -30,6 +31,16 @@ TORCH_SOURCES: tuple[WeightSource, ...] = (TorchvisionVGG(), MMPretrainVGG(), Py
 CAFFE_TAGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2")
 #: What DistributedDataParallel and ``torch.compile`` put before names, the latter also before those of a part.
 WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+|(?<=\.)_orig_mod\.")
+#: What a checkpoint of this package says of itself, and how.
+OWN_META = dict(
+    source=Mapping,
+    architecture=str,
+    preprocessing=Mapping,
+    skip_scales=Sequence,
+    precision=str,
+    dataset_meta=Mapping,
+    fcn_plugin_version=str,
+)
 
 
 def import_weights(path: str | os.PathLike) -> dict:
@@ -53,7 +64,7 @@ def import_weights(path: str | os.PathLike) -> dict:
     checkpoint, sources = _read(path)
     tensors = checkpoint["state_dict"]
     if is_own(tensors):
-        return dict(state_dict=tensors, meta=_own_meta(checkpoint))
+        return dict(state_dict=tensors, meta=_own_meta(checkpoint, path))
     source = recognise(tensors, str(path), sources)
     try:
         state_dict = canonical(source.reference_names(tensors))
@@ -76,17 +87,26 @@ def _read(path: Path) -> tuple[dict, Sequence[WeightSource]]:
     """A file's contents, tensors as ``state_dict``, and the sources that have such files."""
     with path.open("rb") as file:
         start = file.read(64)
+    tensor_file = is_safetensors(path)
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise WeightsError(f"{path} is a web page, not weights: download the file itself")
     if start.startswith(HDF5_SIGNATURE):
         return dict(state_dict=read_keras(path)), [KerasVGG()]
-    if start.startswith((b"PK", b"\x80")):
+    if not start and not tensor_file:
+        raise WeightsError(f"{path} is empty: copy or download the file again")
+    if tensor_file or start.startswith((b"PK", b"\x80")):
         checkpoint = read_checkpoint(path)
-        tensors = {WRAPPERS.sub("", key): value for key, value in checkpoint["state_dict"].items()}
-        return {**checkpoint, "state_dict": tensors}, TORCH_SOURCES
+        return {**checkpoint, "state_dict": without_wrappers(checkpoint["state_dict"])}, TORCH_SOURCES
     if start.startswith(CAFFE_TAGS):
         return dict(state_dict=read_caffemodel(path)), [CaffeModel()]
-    raise WeightsError(f"{path} starts with {start[:8]!r}: expected a PyTorch checkpoint, a Keras .h5 or a .caffemodel")
+    raise WeightsError(
+        f"{path} starts with {start[:8]!r}: expected a PyTorch checkpoint, a .safetensors, a Keras .h5 or a .caffemodel"
+    )
+
+
+def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that they have without DistributedDataParallel and ``torch.compile``."""
+    return {WRAPPERS.sub("", key): value for key, value in tensors.items()}
 
 
 def recognise(
@@ -123,11 +143,18 @@ def is_own(tensors: Mapping[str, Tensor]) -> bool:
     )
 
 
-def _own_meta(checkpoint: Mapping) -> dict:
+def _own_meta(checkpoint: Mapping, path: Path) -> dict:
     """What a checkpoint of this package says of itself, without the log and the config of its training."""
-    meta = checkpoint.get("meta") or {}
-    kept = ("source", "architecture", "preprocessing", "skip_scales", "precision", "dataset_meta", "fcn_plugin_version")
-    return {key: meta[key] for key in kept if key in meta}
+    meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key in OWN_META}
+    for key, value in meta.items():
+        try:
+            if not isinstance(value, OWN_META[key]):
+                raise TypeError(f"expected a {OWN_META[key].__name__}")
+            if key == "preprocessing":
+                preprocessing_of(value)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"{path} is damaged: meta[{key!r}] is {value!r} ({error})") from error
+    return meta
 
 
 def file_checksums(path: Path) -> dict[str, str]:
@@ -183,11 +210,12 @@ def cast_weights(state_dict: Mapping[str, Tensor], dtype: torch.dtype) -> dict[s
 
 
 def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
-    """Save a checkpoint as a whole or not at all.
+    """Save a checkpoint as a whole or not at all; as safetensors if the name ends so.
 
     Raises:
         FileExistsError: if there is such a file already.
         FileNotFoundError: if its directory does not exist.
+        WeightsError: if safetensors is not installed.
     """
     path = Path(path)
     if path.exists():
@@ -195,4 +223,7 @@ def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
     with atomic_write(path) as partial:
-        torch.save(checkpoint, partial)
+        if path.suffix == SUFFIX:
+            write_safetensors(checkpoint, partial)
+        else:
+            torch.save(checkpoint, partial)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmengine.dist import barrier, get_rank
 from torch import Tensor, nn
 
 from ..utils.text import summarize
 from .checkpoint import WeightsError
-from .download import local_file
+from .download import local_file_of_all
 from .importing import import_weights
 
 
@@ -28,12 +27,7 @@ def load_pretrained(module: nn.Module, part: str, source: str) -> None:
         FileNotFoundError: if there is no such file.
         WeightsError: if the file cannot be downloaded, is damaged, unsafe or of no known source, or does not fit.
     """
-    try:
-        if get_rank() == 0:
-            local_file(source)
-    finally:  # of a failed download the other processes report the error, too
-        barrier()
-    module.load_state_dict(part_weights(module, part, import_weights(local_file(source))["state_dict"]))
+    module.load_state_dict(part_weights(module, part, import_weights(local_file_of_all(source))["state_dict"]))
 
 
 def part_weights(module: nn.Module, part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ def test_geometry_of_heads_of_the_toolbox():
     cfg.model.backbone.padding = 1
     check_model(cfg)
     check_model(resnet18(type="PSPHead", in_channels=512, channels=4))
-    with pytest.raises(ValueError, match="NoHead is not in the mmseg::model registry"):
+    with pytest.raises(ValueError, match="there is no 'NoHead' among the toolbox's models"):
         check_model(resnet18(type="NoHead"))
 
 
@@ -67,8 +67,11 @@ def test_parts_that_do_not_fit(options, message):
             "must list one weight for each of 21 classes, got 2",
         ),
         ({"model.decode_head.sampler": dict(type="PatchPixelSampler", keep_prob=2)}, "keep_prob must be .* got 2"),
-        ({"model.backbone.type": "FCNVVG"}, "FCNVVG is not in the mmseg::model registry"),
-        ({"model.backbone.detph": 16}, "unexpected keyword argument 'detph'"),
+        ({"model.backbone.type": "FCNVVG"}, r"model\.backbone\.type: there is no 'FCNVVG' .*, did you mean 'FCNVGG'\?"),
+        (
+            {"model.backbone.detph": 16},
+            r"model\.backbone\.detph: FCNVGG has no setting 'detph', did you mean 'depth'\?",
+        ),
     ],
 )
 def test_model_that_cannot_be_built(options, message):

@@ -85,7 +85,7 @@ def test_all_problems_in_one_error(stages, tmp_path):
     for problem, expected in zip(
         [line for line in problems if line.startswith("- ")],
         [
-            "unexpected keyword argument 'detph'",
+            "FCNVGG has no setting 'detph', did you mean 'depth'?",
             "- the pretrained weights of backbone: there is no weight file none.caffemodel; give others",
             "- there is no weight file missing.pth",
             "- problems in the data: 1 (--no-check leaves this check out)",

@@ -76,7 +76,7 @@ def test_tta(trained, tmp_path):
     [
         (["missing.py", "{checkpoint}"], "there is no config missing.py"),
         (["{config}", "missing.pth"], "there is no weight file missing.pth"),
-        (["{config}", "{config}"], "expected a PyTorch checkpoint, a Keras .h5 or a .caffemodel"),
+        (["{config}", "{config}"], "expected a PyTorch checkpoint, a .safetensors, a Keras .h5 or a .caffemodel"),
         (["{config}", "{checkpoint}", "--data-root", "nowhere"], "nowhere/JPEGImages, which does not exist"),
         (
             ["{config}", "{checkpoint}", "--cfg-options", "model.decode_head.num_classes=7"],

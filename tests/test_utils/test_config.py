@@ -1,7 +1,14 @@
 import pytest
 from mmengine.config import Config
 
-from fcn_plugin.utils.config import apply_settings, changed_settings, leaf_datasets, read_config, set_data_root
+from fcn_plugin.utils.config import (
+    apply_settings,
+    changed_settings,
+    leaf_datasets,
+    override,
+    read_config,
+    set_data_root,
+)
 
 FILE = """
 model = dict(backbone=dict(depth=18, init_cfg=dict(type='Pretrained', checkpoint='a.pth')), neck=None)
@@ -75,3 +82,57 @@ def test_config_that_imports_what_is_not_installed(tmp_path):
     path.write_text("custom_imports = dict(imports=['no_such_package.models'], allow_failed_imports=False)")
     with pytest.raises(ValueError, match=r"config.py imports what is not installed \(.*no_such_package.*install it"):
         read_config(path)
+
+
+class TestOptions:
+    """Each has a place in the config, or one is named that is near."""
+
+    @pytest.fixture
+    def cfg(self):
+        return Config(
+            dict(model=dict(head=dict(type="A", x=1)), test_cfg=dict(mode="whole"), steps=[dict(type="B")], n=[1])
+        )
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"model.head.anything": 3, "model.head.new": dict(type="C")},  # what A takes is A's matter
+            {"test_cfg.crop_size": (3, 3), "load_from": "a.pth", "compile": True, "custom_hooks": []},
+            {"steps.0.type": "C", "n": [2, 3], "model.head": None, "test_cfg": dict(mode="slide")},
+            {"steps": [dict(type="D"), dict(type="E")]},
+        ],
+    )
+    def test_good(self, cfg, options):
+        override(cfg, options)
+        for key, value in options.items():
+            place = cfg
+            for part in key.split("."):
+                place = place[int(part)] if part.isdigit() else place[part]
+            assert place == value or key in ("test_cfg", "model.head.new") and place.items() >= value.items()
+
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            ({"modell.head.x": 1}, "modell.head.x: the config has no modell, did you mean 'model'"),
+            ({"own": 1}, "own: the config has no own$"),
+            ({"test_cfg.mod": "slide"}, "test_cfg.mod: the config has no mod, did you mean 'mode'"),
+            ({"model.head.x.y": 1}, "model.head.x is 1, which has no settings"),
+            ({"steps.1.type": 1}, "steps is a list of 1"),
+            ({"steps": [1]}, "it is a list of dicts"),
+            ({"n.0": 5}, "n.0: n is a list of 1 that is set as a whole"),
+            ({"test_cfg": "slide"}, "it is a dict in the config"),
+        ],
+    )
+    def test_bad(self, cfg, options, message):
+        before = cfg.to_dict()
+        with pytest.raises(ValueError, match=message):
+            override(cfg, options)
+        assert cfg.to_dict() == before
+
+
+def test_a_module_of_the_user_that_fails(tmp_path, monkeypatch):
+    (tmp_path / "own_module_that_fails.py").write_text("import torch\ntorch.nothing_of_this_name\n")
+    (tmp_path / "config.py").write_text("custom_imports = dict(imports=['own_module_that_fails'])\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="config.py cannot be read: AttributeError: module 'torch' has no attribute"):
+        read_config(str(tmp_path / "config.py"))

@@ -134,7 +134,7 @@ def test_safe_globals_of_others_stay(known, tmp_path):
 
 def test_forbid_unsafe_loading(tmp_path, monkeypatch):
     """The toolbox's own loading falls back to running the file's code unless this is called."""
-    from mmengine.runner.checkpoint import CheckpointLoader
+    from mmengine.runner.checkpoint import load_from_local
 
     with monkeypatch.context() as context:
         context.setenv(FORCE_SAFE, "0")
@@ -144,7 +144,7 @@ def test_forbid_unsafe_loading(tmp_path, monkeypatch):
         trap = tmp_path / "trap"
         path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, trap=Calls(os.mkdir, str(trap))))
         with pytest.raises(Exception, match="(?i)weights.only"):
-            CheckpointLoader.load_checkpoint(str(path))
+            load_from_local(str(path), "cpu")
         assert not trap.exists()
 
 

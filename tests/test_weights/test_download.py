@@ -1,9 +1,13 @@
 import hashlib
+import re
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 import torch
 from testing import weight_files as files
 from testing.small_release import serving
+from testing.utils import ROOT
 
 from fcn_plugin.models.necks import FCConvNeck
 from fcn_plugin.weights import download
@@ -84,3 +88,56 @@ def test_names_of_model_zoos(monkeypatch):
 def test_missing_path():
     with pytest.raises(FileNotFoundError, match="there is no weight file none.pth"):
         local_file("none.pth")
+
+
+class TestPublished:
+    """Files under addresses that others can change on the way: their checksums are known."""
+
+    NAMES = ["bvlc_reference_caffenet.caffemodel", "bvlc_googlenet.caffemodel"]
+
+    def test_the_defaults_of_the_configs(self):
+        """Each one over http is checked."""
+        configs = [file for file in (ROOT / "configs/_base_/models").glob("*.py")]
+        defaults = {one.split("/")[-1] for file in configs for one in re.findall(r"http://[^'\"\s]+", file.read_text())}
+        assert defaults == set(self.NAMES) == set(download.PUBLISHED)
+        assert all(re.fullmatch("[0-9a-f]{40}", digest) for digest in download.PUBLISHED.values())
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_another_file_is_refused_and_removed(self, name, cache, site, monkeypatch):
+        folder, server = site
+        (folder / name).write_bytes(b"something else")
+        with pytest.raises(WeightsError, match=f"{name} could not be downloaded .*: its sha1 hash is .*, expected "):
+            local_file(server.url(name))
+        assert not list(cache.iterdir())
+        monkeypatch.setitem(download.PUBLISHED, name, hashlib.sha1(b"something else").hexdigest())
+        assert local_file(server.url(name)).read_bytes() == b"something else"
+
+    def test_unknown_files_over_http(self, cache, site, caplog, monkeypatch):
+        folder, server = site
+        (folder / "own.pth").write_bytes(b"weights")
+        said = []
+        monkeypatch.setattr(download, "print_log", lambda text, **_: said.append(text))
+        local_file(server.url("own.pth"))
+        assert len(said) == 1 and "its checksum is not known here" in said[0]
+
+
+def test_a_connection_that_breaks_off_leaves_nothing(cache):
+    """Also where neither name nor list has a checksum."""
+
+    class Broken(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 400)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(WeightsError, match="the connection broke off after 400 of 1,000 bytes"):
+            local_file(f"http://127.0.0.1:{server.server_port}/own.pth")
+        thread.join()
+    assert not list(cache.iterdir())

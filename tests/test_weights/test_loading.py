@@ -7,7 +7,7 @@ from testing.utils import WIDTH
 from torch import nn
 
 from fcn_plugin.models.backbones import FCNVGG
-from fcn_plugin.weights import loading
+from fcn_plugin.weights import download
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.loading import compare_state_dicts, load_pretrained
 
@@ -56,9 +56,9 @@ def test_first_process_downloads(rank, monkeypatch):
         calls.append("file")
         raise WeightsError("no such name")
 
-    monkeypatch.setattr(loading, "get_rank", lambda: rank)
-    monkeypatch.setattr(loading, "barrier", lambda: calls.append("barrier"))
-    monkeypatch.setattr(loading, "local_file", local_file)
+    monkeypatch.setattr(download, "get_rank", lambda: rank)
+    monkeypatch.setattr(download, "barrier", lambda: calls.append("barrier"))
+    monkeypatch.setattr(download, "local_file", local_file)
     with pytest.raises(WeightsError, match="no such name"):
         load_pretrained(nn.Identity(), "backbone", "torchvision://vgg16")
     assert calls == (["file", "barrier"] if rank == 0 else ["barrier", "file"])

@@ -1,0 +1,5 @@
+"""What is wrong with weights."""
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be read, or do not fit the model."""
