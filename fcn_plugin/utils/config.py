@@ -17,7 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import HOOKS, LOOPS
 
-from .text import nearest
+from .text import CERTAIN, nearest
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.
@@ -104,9 +104,9 @@ def _check_places(everything: Mapping, options: Mapping) -> None:
                     f"--cfg-options {option}: {'.'.join(keys[:depth])} is {place!r}, which has no settings"
                 )
             if key not in place:
-                near = nearest(key, known)
-                if key not in known and (near or place is everything) and "type" not in place:
-                    raise ValueError(f"--cfg-options {option}: the config has no {key}{near}")
+                wrong = place is everything or ("type" not in place and nearest(key, known, CERTAIN))
+                if key not in known and wrong:
+                    raise ValueError(f"--cfg-options {option}: the config has no {key}{nearest(key, known)}")
                 break
             place = place[key]
             known = set(place) if isinstance(place, Mapping) else set()

@@ -97,7 +97,13 @@ class TestOptions:
         "options",
         [
             {"model.head.anything": 3, "model.head.new": dict(type="C")},  # what A takes is A's matter
-            {"test_cfg.crop_size": (3, 3), "load_from": "a.pth", "compile": True, "custom_hooks": []},
+            {
+                "test_cfg.mode_2": 1,
+                "test_cfg.crop_size": (3, 3),
+                "load_from": "a.pth",
+                "compile": True,
+                "custom_hooks": [],
+            },
             {"steps.0.type": "C", "n": [2, 3], "model.head": None, "test_cfg": dict(mode="slide")},
             {"steps": [dict(type="D"), dict(type="E")]},
         ],

@@ -254,7 +254,7 @@ def test_init_cfg_understands_every_source(tmp_path, kind, part):
 
 
 WRONG = {
-    "empty": (b"", "starts with b''"),
+    "empty": (b"", "file is empty: copy or download"),
     "text": (b"conv1_1", "starts with b'conv1_1'"),
     "web page": (b"\n<!DOCTYPE html>", "is a web page"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 50, "truncated, or no HDF5 file"),
