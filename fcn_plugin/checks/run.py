@@ -8,6 +8,8 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from ..utils.files import check_writable
+from ..utils.images import is_remote
 from .data import check_data, check_samples
 from .report import Report
 from .weights import (
@@ -34,8 +36,11 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         samples (bool): read all images and labels.
 
     Raises:
+        CannotWriteError: for a directory that cannot be written, before anything is read.
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
     """
+    for cfg in cfgs:
+        _check_directories(cfg, "val_evaluator")
     report = Report()
     models = [_check_model(cfg, report) for cfg in cfgs]
     for model in (model for model in models if model is not None):
@@ -64,8 +69,9 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         samples (bool): read all images and labels.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`check_training`.
+        CannotWriteError, FileNotFoundError, ValueError: as :func:`check_training`.
     """
+    _check_directories(cfg, "val_evaluator" if dataloader == "val_dataloader" else "test_evaluator")
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
     with report.collect():
@@ -75,6 +81,18 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
             check_start(source, model, may_differ, earlier_stage=False)
     _check_data([cfg], (dataloader,), samples, report)
     report.finish()
+
+
+def _check_directories(cfg: Config, evaluator: str) -> None:
+    """Try the directories that a run writes to, but for those in another storage."""
+    hooks, visualizer = cfg.get("default_hooks") or {}, cfg.get("visualizer") or {}
+    evaluators = cfg.get(evaluator) or []
+    directories = [cfg.work_dir, (hooks.get("checkpoint") or {}).get("out_dir"), visualizer.get("save_dir")]
+    for metric in evaluators if isinstance(evaluators, list) else [evaluators]:
+        directories.append(metric.get("output_dir"))
+    for directory in directories:
+        if directory and not is_remote(directory):
+            check_writable(directory)
 
 
 def _check_model(cfg: Config, report: Report) -> nn.Module | None:

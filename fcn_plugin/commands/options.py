@@ -11,7 +11,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import LOOPS
 
 from ..checks.data import check_data
+from ..engine.hooks.finite_check_hook import NotFiniteError
 from ..utils.config import read_config
+from ..utils.files import NO_ROOM, CannotWriteError
 from ..weights.checkpoint import WeightsError
 
 
@@ -80,10 +82,15 @@ def run_settings(args: Namespace) -> dict:
 
 
 def arose_before_the_loop(error: Exception) -> bool:
-    """Whether an error tells of wrong input; while a network is trained or tested, only weights can be that.
+    """Whether an error needs no traceback: it tells of wrong input, or says all that there is to say.
 
-    The traceback of another error in the middle of a training is worth more than one line.
+    While a network is trained or tested, that are wrong weights, a training that has gone wrong, and a full disk. The
+    traceback of another error in the middle of a training is worth more than one line.
     """
+    if isinstance(error, (WeightsError, NotFiniteError, CannotWriteError)):
+        return True
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return True
     loops = {inspect.unwrap(loop.run).__code__ for loop in LOOPS.module_dict.values()}
     inside = any(frame.f_code in loops for frame, _ in traceback.walk_tb(error.__traceback__))
-    return isinstance(error, WeightsError) or (isinstance(error, (ValueError, OSError)) and not inside)
+    return isinstance(error, (ValueError, OSError)) and not inside

@@ -1,6 +1,17 @@
 from .checkpoint_check_hook import CheckpointCheckHook
 from .class_metrics_hook import ClassMetricsHook
 from .compile_hook import CompileHook
+from .finite_check_hook import FiniteCheckHook
 from .iteration_seed_hook import IterationSeedHook
+from .stop_hook import StopHook
+from .whole_checkpoint_hook import WholeCheckpointHook
 
-__all__ = ["ClassMetricsHook", "CompileHook", "IterationSeedHook", "CheckpointCheckHook"]
+__all__ = [
+    "ClassMetricsHook",
+    "CompileHook",
+    "IterationSeedHook",
+    "CheckpointCheckHook",
+    "FiniteCheckHook",
+    "StopHook",
+    "WholeCheckpointHook",
+]
