@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -68,7 +70,7 @@ class StageRunner(Runner):
     def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
         """Build a data loader whose workers leave it to the main process to end them."""
         loader = Runner.build_dataloader(dataloader, *args, **kwargs)
-        loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
+        loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
         return loader
 
     def train(self) -> nn.Module:
@@ -153,15 +155,24 @@ def _raise_log_error(handler: logging.FileHandler, record: logging.LogRecord) ->
         raise CannotWriteError(handler.baseFilename, error.strerror) from error
 
 
-def _ignore_signals(worker_init: Callable[[int], None] | None, worker: int) -> None:
-    """Begin a worker of a data loader.
+def _begin_worker(worker_init: Callable[[int], None] | None, worker: int) -> None:
+    """Begin a worker of a data loader, which only its main process may end.
 
     Signals that come to a whole group of processes would end it, while the main process finishes its iteration.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if worker_init:
         worker_init(worker)
+
+
+def _end_with(parent: int) -> None:
+    """End this process on a SIGTERM of its parent, and on no other."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def read_weights(source: str, with_training: bool = False) -> dict:

@@ -59,7 +59,8 @@ class FiniteCheckHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         """Look at the loss; raises NotFiniteError."""
-        loss = float(outputs["loss"]) if isinstance(outputs, Mapping) and "loss" in outputs else 0.0
+        loss = outputs.get("loss", 0.0) if isinstance(outputs, Mapping) else 0.0
+        loss = float(loss.detach() if torch.is_tensor(loss) else loss)
         self._iteration, text = runner.iter + 1, None
         if not math.isfinite(loss):
             text = f"the loss of iteration {self._iteration} is {loss}{self._where(runner)}"
