@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..utils.config import class_of
-from ..utils.files import CannotWriteError, atomic_write
+from ..utils.files import NO_ROOM, CannotWriteError, atomic_write
 from ..utils.signals import exit_code, handled
 from ..weights.checkpoint import read_checkpoint
 from ..weights.download import local_file
@@ -59,11 +60,10 @@ class StageRunner(Runner):
         super().register_hook(hook, *args, **kwargs)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """Build the logger; a log that cannot be written ends the run, not just its log."""
+        """Build the logger; a full disk ends the run, not just its log."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
-            if isinstance(handler, logging.FileHandler):
-                handler.handleError = partial(_raise_log_error, handler)
+            handler.handleError = partial(_raise_if_full, handler)
         return logger
 
     @staticmethod
@@ -147,12 +147,12 @@ class StageRunner(Runner):
         return checkpoint
 
 
-def _raise_log_error(handler: logging.FileHandler, record: logging.LogRecord) -> None:
-    """In place of logging's own, which prints a traceback and goes on; called where the error is handled."""
-    try:
-        raise
-    except OSError as error:
-        raise CannotWriteError(handler.baseFilename, error.strerror) from error
+def _raise_if_full(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """In place of a handler's own, which prints a traceback and goes on; called where the error is handled."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        raise CannotWriteError(getattr(handler, "baseFilename", "the output"), error.strerror)
+    type(handler).handleError(handler, record)
 
 
 def _begin_worker(worker_init: Callable[[int], None] | None, worker: int) -> None:
