@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
 from types import ModuleType
 
 from .utils.building import arose_in_building, explain
+from .utils.signals import end_at_once, handled
 from .version import __version__
 from .weights.checkpoint import forbid_unsafe_loading
 
@@ -79,8 +81,9 @@ def load(name: str, prog: str | None = None) -> tuple[ModuleType, argparse.Argum
 def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the arguments of a subcommand, by default those of the process, and run it.
 
-    What the user did wrong is one line on stderr and exit code 1; an interruption is exit code 130. In Python's
-    development mode (``python -X dev``, ``PYTHONDEVMODE=1``) the traceback is shown in place of the line.
+    What the user did wrong is one line on stderr and exit code 1; an interruption (Ctrl-C) is exit code 130, and
+    SIGTERM 143. In Python's development mode (``python -X dev``, ``PYTHONDEVMODE=1``) the traceback is shown in place
+    of the line.
     """
     command, parser = load(name, prog)
     execute(command, parser, parser.parse_intermixed_args(arguments))  # options may stand anywhere
@@ -90,7 +93,8 @@ def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse
     """Run a subcommand with its parsed arguments, see :func:`run`."""
     forbid_unsafe_loading()
     try:
-        code = command.run(args)
+        with handled({signal.SIGTERM: end_at_once}):
+            code = command.run(args)
     except argparse.ArgumentError as error:
         parser.error(str(error))
     except KeyboardInterrupt:

@@ -5,7 +5,17 @@ if ! [[ "$2" =~ ^[1-9][0-9]*$ ]]; then
     echo "error: the number of processes must be a positive integer, got '$2'" >&2
     exit 2
 fi
-exec python -m torch.distributed.run \
+# torchrun, whose exit code for a signal is that of its processes (143, 130) instead of a traceback
+RUN='
+import sys
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.run import main
+try:
+    main()
+except SignalException as error:
+    sys.exit(128 + error.sigval)
+'
+exec python -c "$RUN" \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -11,6 +11,8 @@ from mmengine.logging import print_log
 from torch import nn
 
 from ..utils.config import require
+from ..utils.files import check_writable
+from ..utils.images import is_remote
 from ..weights.checkpoint import read_checkpoint
 from .building import check_components
 from .data import check_data, check_lists, check_samples
@@ -49,8 +51,11 @@ def check_training(
         before (Config, optional): of the stage before these, whose newest checkpoint is its ``load_from``, if any.
 
     Raises:
+        CannotWriteError: for a directory that cannot be written, before anything is read.
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
     """
+    for cfg in cfgs:
+        _check_directories(cfg, "val_evaluator")
     report = Report()
     for cfg in cfgs:
         require(cfg, "model")
@@ -95,9 +100,10 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         samples (bool): read all images and labels.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`check_training`.
+        CannotWriteError, FileNotFoundError, ValueError: as :func:`check_training`.
     """
     require(cfg, "model")
+    _check_directories(cfg, "val_evaluator" if dataloader == "val_dataloader" else "test_evaluator")
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
     check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)
@@ -109,6 +115,18 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
             _check_classes(meta, cfg, dataloader, source)
     _check_data([cfg], [model], (dataloader,), samples, report)
     report.finish()
+
+
+def _check_directories(cfg: Config, evaluator: str) -> None:
+    """Try the directories that a run writes to, but for those in another storage."""
+    hooks, visualizer = cfg.get("default_hooks") or {}, cfg.get("visualizer") or {}
+    evaluators = cfg.get(evaluator) or []
+    directories = [cfg.work_dir, (hooks.get("checkpoint") or {}).get("out_dir"), visualizer.get("save_dir")]
+    for metric in evaluators if isinstance(evaluators, list) else [evaluators]:
+        directories.append(metric.get("output_dir"))
+    for directory in directories:
+        if directory and not is_remote(directory):
+            check_writable(directory)
 
 
 def _check_model(cfg: Config, report: Report) -> nn.Module | None:

@@ -10,8 +10,10 @@ from mmengine.registry import LOOPS
 
 from ..checks.data import check_data
 from ..checks.run import check_evaluation, check_training
+from ..engine.hooks.finite_check_hook import NotFiniteError
 from ..utils.building import arose_in, arose_in_building
 from ..utils.config import read_config
+from ..utils.files import NO_ROOM, CannotWriteError
 from ..weights.checkpoint import WeightsError
 from .setting_action import SettingAction
 
@@ -86,10 +88,15 @@ def run_settings(args: Namespace) -> dict:
 
 
 def arose_before_the_loop(error: Exception) -> bool:
-    """Whether an error tells of wrong input; while a network is trained or tested, only weights can be that.
+    """Whether an error needs no traceback: it tells of wrong input, or says all that there is to say.
 
-    The traceback of another error in the middle of a training is worth more than one line.
+    While a network is trained or tested, that are wrong weights, a training that has gone wrong, and a full disk. The
+    traceback of another error in the middle of a training is worth more than one line.
     """
+    if isinstance(error, (WeightsError, NotFiniteError, CannotWriteError)):
+        return True
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return True
     inside = arose_in(error, *(loop.run for loop in LOOPS.module_dict.values()))
     wrong_input = isinstance(error, (ValueError, OSError)) or arose_in_building(error) or arose_in(error, *CHECKS)
-    return isinstance(error, WeightsError) or (wrong_input and not inside)
+    return wrong_input and not inside

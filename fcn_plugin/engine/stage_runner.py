@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.dist import is_distributed, is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
+from torch import nn
+from torch.utils.data import DataLoader
 
 from ..checks.resume import changes_since, listed
 from ..utils.building import BUILD_ERRORS, explain
+from ..utils.config import class_of
+from ..utils.files import NO_ROOM, CannotWriteError, atomic_write
+from ..utils.signals import exit_code, handled
 from ..weights.checkpoint import read_checkpoint, without_config
 from ..weights.download import local_file
 from ..weights.importing import import_weights, without_wrappers
 from .accepted_changes import Settings
-from .hooks import BroadcastBuffersHook, CheckpointCheckHook, IterationSeedHook, ResumeHook
+from .hooks import (
+    BroadcastBuffersHook,
+    CheckpointCheckHook,
+    FiniteCheckHook,
+    IterationSeedHook,
+    ResumeHook,
+    StopHook,
+    WholeCheckpointHook,
+)
+from .hooks.stop_hook import SIGNALS
 
-REQUIRED_HOOKS = (CheckpointCheckHook, IterationSeedHook, BroadcastBuffersHook, ResumeHook)
+REQUIRED_HOOKS = (
+    CheckpointCheckHook,
+    IterationSeedHook,
+    BroadcastBuffersHook,
+    FiniteCheckHook,
+    StopHook,
+    ResumeHook,
+)
 
 
 class StageRunner(Runner):
     """Train, validate or test one config as the toolbox does, with safe and checked weights.
 
-    Its hooks include those of :data:`REQUIRED_HOOKS`, whatever ``custom_hooks`` says: that no weights are missing, and
-    that an interrupted training goes on exactly, rest on them.
+    Its hooks include those of :data:`REQUIRED_HOOKS`, whatever ``custom_hooks`` says: that no weights are missing, that
+    a training that has gone wrong stops, and that an interrupted one goes on exactly, rest on them. Its checkpoints are
+    whole or not there (see also :class:`WholeCheckpointHook`).
     """
 
     @classmethod
@@ -50,6 +83,64 @@ class StageRunner(Runner):
         for required in REQUIRED_HOOKS:
             if not any(isinstance(hook, required) for hook in self.hooks):
                 self.register_hook(required())
+
+    def register_hook(self, hook: Hook | dict, *args, **kwargs) -> None:
+        """Register a hook; for the toolbox's CheckpointHook the one that keeps the last checkpoint."""
+        if isinstance(hook, dict) and class_of(hook, HOOKS) is CheckpointHook:
+            hook = dict(hook, type=WholeCheckpointHook)
+        super().register_hook(hook, *args, **kwargs)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build the logger; a full disk ends the run, not just its log."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            handler.handleError = partial(_raise_if_full, handler)
+        return logger
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
+        """Build a data loader whose workers leave it to the main process to end them."""
+        loader = Runner.build_dataloader(dataloader, *args, **kwargs)
+        loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
+        return loader
+
+    def train(self) -> nn.Module:
+        """Train to the end.
+
+        Returns:
+            nn.Module: the model.
+
+        Raises:
+            SystemExit: when a signal has come, with its exit code; see :class:`StopHook`.
+            NotFiniteError: see :class:`FiniteCheckHook`.
+            CannotWriteError: if there is no room for a checkpoint.
+        """
+        stop = next(hook for hook in self.hooks if isinstance(hook, StopHook))
+        with handled(dict.fromkeys(SIGNALS, stop.note)):
+            try:
+                return super().train()
+            except RuntimeError as error:
+                if stop.received and is_distributed():  # another process has left, and cannot be talked to
+                    raise SystemExit(exit_code(stop.received)) from error
+                raise
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """Save a checkpoint as the toolbox does, under another name until it is whole.
+
+        Raises:
+            NotFiniteError: for weights that are not finite, in all processes.
+            CannotWriteError: if there is no room for it.
+        """
+        if not is_main_process():
+            next(hook for hook in self.hooks if isinstance(hook, FiniteCheckHook)).check_weights(self)
+            return
+        backend = get_file_backend(out_dir, backend_args=kwargs.get("backend_args"))
+        if not isinstance(backend, LocalBackend) or any(args):  # file_client_args
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        with atomic_write(Path(out_dir, filename)) as partial_file:
+            super().save_checkpoint(out_dir, partial_file.name, *args, **kwargs)
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """Go on from a checkpoint of this stage, with its optimizer and log, and with what the config has changed."""
@@ -96,6 +187,34 @@ class StageRunner(Runner):
         self._has_loaded = True
         self.logger.info(f"Load checkpoint from {filename}")
         return checkpoint
+
+
+def _raise_if_full(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """In place of a handler's own, which prints a traceback and goes on; called where the error is handled."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        raise CannotWriteError(getattr(handler, "baseFilename", "the output"), error.strerror)
+    type(handler).handleError(handler, record)
+
+
+def _begin_worker(worker_init: Callable[[int], None] | None, worker: int) -> None:
+    """Begin a worker of a data loader, which only its main process may end.
+
+    Signals that come to a whole group of processes would end it, while the main process finishes its iteration.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    if worker_init:
+        worker_init(worker)
+
+
+def _end_with(parent: int) -> None:
+    """End this process on a SIGTERM of its parent, and on no other."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def read_weights(source: str, with_training: bool = False) -> dict:

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -104,6 +104,7 @@ class Outcome:
     returncode: int
     stdout: str
     stderr: str
+    left: list[int] = field(default_factory=list)  #: processes that it left behind, by their number
 
     def check(self) -> Outcome:
         """Fail, showing what the process wrote, unless it ended well."""
@@ -116,7 +117,14 @@ class Outcome:
         return [line for line in self.stderr.splitlines() if line.lower().startswith(("error", "traceback"))]
 
 
-def run_tool(tool: str, *args: object, cwd: Path, timeout: float = 120, kill_when: Callable | None = None) -> Outcome:
+def run_tool(
+    tool: str,
+    *args: object,
+    cwd: Path,
+    timeout: float = 120,
+    kill_when: Callable | None = None,
+    interrupt: Callable[[int], object] | None = None,
+) -> Outcome:
     """Run ``tools/{tool}`` with arguments in a fresh process that has the toolbox imported already.
 
     Args:
@@ -125,19 +133,28 @@ def run_tool(tool: str, *args: object, cwd: Path, timeout: float = 120, kill_whe
         cwd (Path): its working directory.
         timeout (float): seconds after which it is killed and the test fails.
         kill_when (Callable, optional): kill it with all its children (SIGKILL) once this returns true.
+        interrupt (Callable, optional): do this to it, by its number, once ``kill_when`` returns true, and wait for its
+            end.
     """
     with tempfile.TemporaryDirectory() as log:
         process = PROCESSES.Process(target=_run_tool, args=(tool, [str(arg) for arg in args], str(cwd), log))
         process.start()
         end = time.monotonic() + timeout
+        left = []
         try:
-            while process.is_alive() and time.monotonic() < end and not (kill_when and kill_when()):
+            while process.is_alive() and time.monotonic() < end:
+                if kill_when and kill_when():
+                    if not interrupt:
+                        break
+                    interrupt(process.pid)
+                    kill_when = None
                 process.join(0.02 if kill_when else 1)
             assert time.monotonic() < end, f"{tool} took longer than {timeout} s\n" + Path(log, "stderr").read_text()
+            left = [] if process.is_alive() else group_of(process.pid)
         finally:
             _kill_group(process.pid)
             process.join()
-        return Outcome(process.exitcode, Path(log, "stdout").read_text(), Path(log, "stderr").read_text())
+        return Outcome(process.exitcode, Path(log, "stdout").read_text(), Path(log, "stderr").read_text(), left)
 
 
 def _run_tool(tool: str, args: list[str], cwd: str, log: str) -> None:
@@ -183,6 +200,17 @@ def finish(process: subprocess.Popen, timeout: float = 120) -> Outcome:
     """Wait for a process and read what it wrote."""
     stdout, stderr = process.communicate(timeout=timeout)
     return Outcome(process.returncode, stdout, stderr)
+
+
+def group_of(leader: int) -> list[int]:
+    """The processes of a group that are alive, without its leader."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == leader != int(path.parent.name) and state != "Z":
+                found.append(int(path.parent.name))
+    return found
 
 
 def _kill_group(pid: int) -> None:

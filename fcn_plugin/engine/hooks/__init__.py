@@ -2,14 +2,20 @@ from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_check_hook import CheckpointCheckHook
 from .class_metrics_hook import ClassMetricsHook
 from .compile_hook import CompileHook
+from .finite_check_hook import FiniteCheckHook
 from .iteration_seed_hook import IterationSeedHook
 from .resume_hook import ResumeHook
+from .stop_hook import StopHook
+from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
     "BroadcastBuffersHook",
     "CheckpointCheckHook",
     "ClassMetricsHook",
     "CompileHook",
+    "FiniteCheckHook",
     "IterationSeedHook",
     "ResumeHook",
+    "StopHook",
+    "WholeCheckpointHook",
 ]

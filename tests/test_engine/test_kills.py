@@ -1,0 +1,215 @@
+"""Killed at random moments, a command that is given again ends as if nothing had happened, bit by bit."""
+
+import os
+import random
+import re
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess as Process
+from pathlib import Path
+
+import pytest
+from testing.shapes import narrow_stages
+from testing.small_release import make_archives, prepare
+from testing.utils import (
+    PROCESSES,
+    ROOT,
+    Outcome,
+    assert_same_weights,
+    finish,
+    free_port,
+    group_of,
+    run_tool,
+    started,
+)
+
+from fcn_plugin import cli
+from fcn_plugin.datasets.shapes_generator import write_shapes
+
+STAGES = ("fcn32s_narrow", "fcn16s_narrow", "fcn8s_narrow")
+SETTINGS = """
+train_cfg = dict(max_iters=6, val_interval=3)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2, max_keep_ckpts=1))
+optim_wrapper = dict(accumulative_counts=2)
+custom_hooks = [dict(type='EMAHook')]
+precision = 'float32'
+train_dataloader = dict(num_workers=0, persistent_workers=False, batch_size=1)
+val_dataloader = dict(num_workers=0, persistent_workers=False)
+"""
+SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}  # and the exit code
+
+
+def send(number: int) -> Callable[[int], None]:
+    return lambda pid: os.kill(pid, number)
+
+
+def fill_disk(pid: int) -> None:
+    """From now on the process cannot write files as large as a checkpoint is; logs are smaller."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+#: What is done to a process, and its exit code.
+KINDS = {**{send(number): code for number, code in SIGNALS.items()}, fill_disk: 1}
+
+
+def kinds(number: int) -> Iterator[tuple[Callable[[int], None], int]]:
+    """Equally many of each, shuffled."""
+    chosen = [*KINDS.items()] * (number // len(KINDS) + 1)
+    random.Random(number).shuffle(chosen)
+    yield from chosen[:number]
+
+
+def check_end(outcome: Outcome, code: int) -> bool:
+    """Check how an interrupted run ended; False if it had come to its end."""
+    if outcome.returncode == 0:
+        return False
+    text = outcome.stdout[-1000:] + outcome.stderr[-3000:]
+    assert outcome.returncode == code, text
+    assert "Traceback" not in outcome.stderr and "Logging error" not in outcome.stderr, text
+    if code == 1:
+        (error,) = outcome.errors
+        assert error.startswith("error: ") and "File too large" in error
+    assert not outcome.left or outcome.returncode == -signal.SIGKILL
+    return True
+
+
+def progress(folder: Path) -> int:
+    """The number of lines in the logs below a folder that tell of iterations."""
+    return sum(len(re.findall(r"Iter\(", file.read_text())) for file in folder.glob("*/*/*.log"))
+
+
+def random_moment(folder: Path, draw: random.Random) -> Callable[[], bool]:
+    """A condition that becomes true some time after the start, or after so many more iterations."""
+    iterations = draw.choice([0, 0, 1, 1, 2, 3])
+    wait = draw.uniform(0, 0.1) if iterations else draw.uniform(0.3, 1.2)
+    before, since = progress(folder), [] if iterations else [time.monotonic()]
+
+    def there() -> bool:
+        if not since and progress(folder) >= before + iterations:
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() - since[0] > wait
+
+    return there
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    """Data, configs, and in ``work`` what the three stages end with."""
+    folder = tmp_path_factory.mktemp("kills")
+    write_shapes(folder / "data", 6, 2, (80, 64))
+    narrow_stages(folder / "configs", SETTINGS)
+    run_tool("train.py", *command(folder, folder / "work"), cwd=folder).check()
+    return folder
+
+
+def command(shapes: Path, work: Path) -> tuple[object, ...]:
+    """The arguments of a training of all stages, each in its directory in ``work``."""
+    return shapes / f"configs/{STAGES[-1]}.py", "--data-root", shapes / "data", "--work-dir", work / STAGES[-1]
+
+
+def check_result(work: Path, expected: Path, stages: Sequence[str] = STAGES) -> None:
+    for stage in stages:
+        assert_same_weights(work / stage / "iter_6.pth", expected / stage / "iter_6.pth")
+        assert not list((work / stage).glob(".*"))
+        assert (work / stage / "last_checkpoint").read_text() == str(work / stage / "iter_6.pth")
+
+
+def test_training(shapes, tmp_path):
+    """In preparation, training, validation, checkpoints and hand-over of three stages, begun anew where they end."""
+    draw, works = random.Random(0), [tmp_path / "0"]
+    for interrupt, code in kinds(20):
+        while True:
+            moment = random_moment(works[-1], draw)
+            outcome = run_tool(
+                "train.py", *command(shapes, works[-1]), cwd=tmp_path, kill_when=moment, interrupt=interrupt
+            )
+            if check_end(outcome, code):
+                break
+            works.append(tmp_path / str(len(works)))
+    run_tool("train.py", *command(shapes, works[-1]), cwd=tmp_path).check()
+    for work in works:
+        check_result(work, shapes / "work")
+
+
+def test_two_processes(shapes, tmp_path):
+    """Signals come to the launcher, to its group, or to one process, and never at the same iteration of both."""
+    arguments = (shapes / f"configs/{STAGES[0]}.py", "--data-root", shapes / "data", "--cfg-options")
+    arguments += ("train_cfg.max_iters=6", "train_dataloader.num_workers=1", "model.neck.dropout_ratio=0.5")
+    tool = ("bash", ROOT / "tools/dist_train.sh", *arguments[:1], 2, *arguments[1:])
+
+    def train(work: Path, number: int | None = None) -> Outcome:
+        with started(*tool, "work_dir=unused", "--work-dir", work / STAGES[0], cwd=shapes, PORT=free_port()) as process:
+            before = progress(work)
+            while number and process.poll() is None and progress(work) < before + 1:
+                time.sleep(0.01)
+            if number == signal.SIGKILL:
+                children = [
+                    int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                ]
+                os.kill(children[-1], number)
+            elif number:
+                process.send_signal(number)
+            outcome = finish(process)
+            assert not number or not group_of(process.pid)
+            return outcome
+
+    train(tmp_path / "expected").check()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        outcome = train(tmp_path / "work", number)
+        if number == signal.SIGKILL:
+            assert outcome.returncode == 1
+        else:
+            assert outcome.returncode == SIGNALS[number], outcome.stderr[-3000:]
+            assert f"{number.name}: ended at iteration" in outcome.stdout and "Traceback" not in outcome.stderr
+    train(tmp_path / "work").check()
+    check_result(tmp_path / "work", tmp_path / "expected", STAGES[:1])
+
+
+def call(function: Callable, *args: object) -> None:
+    """What a subcommand is for a function: for a process of its own."""
+    with cli.handled({signal.SIGTERM: cli.end_at_once}):
+        function(*args)
+
+
+@pytest.mark.parametrize("kind", ["voc", "shapes"])
+def test_preparation(kind, tmp_path):
+    """What is written meanwhile is the same as of an undisturbed preparation, and nothing else is left."""
+    if kind == "voc":
+        release = make_archives(tmp_path / "archives")
+        commands = {
+            name: (prepare, tmp_path / name, tmp_path / "archives", release, 2) for name in ("expected", "work")
+        }
+    else:
+        commands = {name: (write_shapes, tmp_path / name, 40, 10, (80, 64)) for name in ("expected", "work")}
+
+    def start(name: str) -> Process:
+        process = PROCESSES.Process(target=call, args=commands[name])
+        process.start()
+        return process
+
+    begin = time.monotonic()
+    process = start("expected")
+    process.join()
+    assert process.exitcode == 0
+    seconds, draw, kills = time.monotonic() - begin, random.Random(kind), 0
+    for interrupt, _ in kinds(8):
+        process = start("work")
+        time.sleep(draw.uniform(0.05, seconds))
+        if process.is_alive():
+            interrupt(process.pid)
+        process.join(60)
+        kills += process.exitcode != 0
+    process = start("work")
+    process.join()
+    assert process.exitcode == 0 and kills >= 2
+    work, expected = (
+        {
+            str(path.relative_to(tmp_path / name)): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("work", "expected")
+    )
+    assert work == expected
