@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from .data import check_data, check_samples
+from .predictions import check_predictions
 from .report import Report
 from .weights import (
     check_expectations,
@@ -73,6 +74,7 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
             check_start(source, model, may_differ, earlier_stage=False)
+    check_predictions(cfg, dataloader.removesuffix("_dataloader"), report)
     _check_data([cfg], (dataloader,), samples, report)
     report.finish()
 

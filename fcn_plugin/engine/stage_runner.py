@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 
+from ..evaluation.fcn_metric import FCNMetric
+from ..evaluation.prediction_names import prediction_names
 from ..weights.checkpoint import read_checkpoint
 from ..weights.download import local_file
 from ..weights.importing import import_weights
@@ -34,6 +36,14 @@ class StageRunner(Runner):
         for required in REQUIRED_HOOKS:
             if not any(isinstance(hook, required) for hook in self.hooks):
                 self.register_hook(required())
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of a validation, whose predictions are named after the images."""
+        return _with_names(super().build_val_loop(loop))
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of a test, likewise."""
+        return _with_names(super().build_test_loop(loop))
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """Go on from a checkpoint of this stage, with its optimizer and log."""
@@ -69,6 +79,13 @@ class StageRunner(Runner):
         self._has_loaded = True
         self.logger.info(f"Load checkpoint from {filename}")
         return checkpoint
+
+
+def _with_names(loop: BaseLoop) -> BaseLoop:
+    for metric in loop.evaluator.metrics:
+        if isinstance(metric, FCNMetric) and metric.output_dir is not None:
+            metric.names = prediction_names(loop.dataloader.dataset)
+    return loop
 
 
 def read_weights(source: str, with_training: bool = False) -> dict:

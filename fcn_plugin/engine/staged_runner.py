@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from torch import nn
 
+from ..checks.predictions import leave_out_labels
 from ..checks.run import check_evaluation, check_training
 from ..weights.checkpoint import forbid_unsafe_loading
 from .allocator import keep_freed_memory
@@ -32,7 +33,8 @@ class StagedRunner:
 
     - ``earlier_stage``: path of the config whose weights this one starts from;
     - ``precision`` and ``compile``: as :func:`set_precision` and :func:`enable_compile` have it;
-    - ``data_check``: whether to read all images and labels beforehand, True by default.
+    - ``data_check``: whether to read all images and labels beforehand, True by default;
+    - ``show_dir``: where a test paints its predictions (:class:`PaintHook`), nowhere by default.
 
     Args:
         cfg (Config): with ``work_dir``; copied.
@@ -103,6 +105,9 @@ class StagedRunner:
     def _evaluate(self, split: str) -> dict[str, float]:
         cfg, may_differ = self.cfg, Stage(self.cfg).may_differ
         cfg.resume = False
+        leave_out_labels(cfg, split)
+        if split == "test" and cfg.get("show_dir"):
+            cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), dict(type="PaintHook", out=cfg.show_dir)]
         samples = cfg.get("data_check", True)
         run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
         drop_pretrained(cfg)
