@@ -16,6 +16,7 @@ from mmseg.registry import MODELS
 from ..checks.model import check_model
 from ..checks.weights import check_fit
 from ..datasets.transforms.loading import without_label_loaders
+from ..engine.tta import augmented_pipeline
 from ..utils.config import leaf_datasets, read_config
 from ..utils.text import first_line
 from ..weights.checkpoint import WeightsError
@@ -84,7 +85,9 @@ def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
         ValueError: if there are none.
     """
     dataset = next(leaf_datasets(cfg.get("test_dataloader")), {})
-    pipeline = cfg.tta_pipeline if tta else dataset.get("pipeline") or cfg.get("test_pipeline")
+    pipeline = dataset.get("pipeline") or cfg.get("test_pipeline")
+    if tta:
+        pipeline = augmented_pipeline(cfg, pipeline or [])
     if not pipeline:
         raise ValueError(f"{cfg.filename} has no test_dataloader.dataset.pipeline, which tells how pictures are read")
     return without_label_loaders(pipeline)

@@ -127,7 +127,7 @@ class FCNMetric(IoUMetric):
                 reduced = bool(data_sample.get("reduce_zero_label"))
                 check_number_of_classes(num_classes, reduced)
                 file = Path(self.output_dir, f"{name_of(path, self.names)}.png")
-                write_indices(file, predicted.cpu().numpy(), self.dataset_meta["palette"], reduced)
+                write_indices(file, predicted.cpu().numpy(), self.dataset_meta.get("palette"), reduced)
 
     @staticmethod
     def intersect_and_union(

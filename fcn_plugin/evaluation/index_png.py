@@ -21,24 +21,25 @@ def check_number_of_classes(number: int, reduce_zero_label: bool = False) -> Non
     """
     most = MAX_PNG_CLASSES - reduce_zero_label
     if number > most:
-        raise ValueError(f"PNGs of class indices hold {most} classes, the model has {number}")
+        raise ValueError(f"PNGs of class indices hold {most} classes, got {number}")
 
 
 def write_indices(
-    path: str | Path, indices: np.ndarray, palette: Sequence[Sequence[int]], reduce_zero_label: bool = False
+    path: str | Path, indices: np.ndarray, palette: Sequence[Sequence[int]] | None, reduce_zero_label: bool = False
 ) -> None:
     """Write class indices as a palette PNG, with the indices that the data set has in its own files.
 
     Args:
         path (str | Path): the file, whole or not there; its directories are made.
         indices (np.ndarray): of a network's classes, integers (H, W).
-        palette (Sequence[Sequence[int]]): RGB of each class.
+        palette (Sequence[Sequence[int]], optional): RGB of each class; without, the PNG is grey.
         reduce_zero_label (bool): that of the data set, whose files then have the first class as 1, and 0 for what is
             no class.
     """
     path, shift = Path(path), int(reduce_zero_label)
     picture = Image.fromarray((indices + shift).astype(np.uint8))
-    picture.putpalette(np.array([*[[0, 0, 0]] * shift, *palette], np.uint8).tobytes())
+    if palette is not None:
+        picture.putpalette(np.array([*[[0, 0, 0]] * shift, *palette], np.uint8).tobytes())
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
         picture.save(partial, format="PNG")

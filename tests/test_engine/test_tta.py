@@ -30,7 +30,7 @@ def test_labels_are_read_as_without_augmentation(name, palette):
     init_default_scope("mmseg")
     inner = Compose([TRANSFORMS.build(step) for step in pipeline]).transforms[1]
     assert len(inner.subroutines) == 6
-    assert cfg.model.type == "SegTTAModel" and cfg.model.module.backbone.type == "FCNVGG"
+    assert cfg.model.type == "MeanTTAModel" and cfg.model.module.backbone.type == "FCNVGG"
 
 
 @pytest.mark.parametrize("kind", ["LoadAnnotations", "mmseg.LoadAnnotations", LoadAnnotations])

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
+from ...engine.tta import augmented_model
 from ...utils.config import read_config
 from ..class_meta import class_meta
 from ..model import load_segmentor, prediction_pipeline, usable_device
@@ -69,9 +70,7 @@ class Predictor:
         self.model, meta = load_segmentor(cfg, weights)
         self.dataset_meta = class_meta(self.model.num_classes, cfg, meta, dataset)
         if tta:
-            if not (cfg.get("tta_pipeline") and cfg.get("tta_model")):
-                raise ValueError(f"{cfg.filename} has no test-time augmentation: it needs tta_model and tta_pipeline")
-            self.model = MODELS.build({**cfg.tta_model, "module": self.model})
+            self.model = MODELS.build(augmented_model(cfg, self.model))
         self.model.to(device).eval()
         first, *others = prediction_pipeline(cfg, tta)
         self._load = TRANSFORMS.build(first)

@@ -71,7 +71,7 @@ def test_nothing_half_written(error, tmp_path, monkeypatch):
         (dict(opacity=1.5), "opacity must be from 0 .* to 1, got 1.5"),
         (dict(opacity=-0.1), "got -0.1"),
         (dict(overlays=False, labels=False), "nothing to write"),
-        (dict(dataset_meta=dict(classes=["a"] * 257, palette=[[0] * 3] * 257)), "hold 256 classes, the model has 257"),
+        (dict(dataset_meta=dict(classes=["a"] * 257, palette=[[0] * 3] * 257)), "hold 256 classes, got 257"),
     ],
 )
 def test_wrong_settings(settings, message, tmp_path):
