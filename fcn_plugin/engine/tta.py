@@ -9,6 +9,7 @@ import torch
 from mmcv.transforms import LoadImageFromFile, TestTimeAug
 from mmengine.config import Config
 from mmengine.structures import PixelData
+from mmseg.datasets.transforms import PackSegInputs
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -81,10 +82,12 @@ def augmented_pipeline(cfg: Config, plain: Sequence[Mapping]) -> list[Mapping]:
         raise ValueError(f"{cfg.filename} has no test-time augmentation: it needs tta_model and tta_pipeline")
     pipeline = copy.deepcopy(cfg.tta_pipeline)
     labels = [step for step in plain if loads_labels(step)]
-    for step in pipeline:
-        for choices in step.get("transforms", []) if is_step(step, TestTimeAug) else []:
+    for step in (step for step in pipeline if is_step(step, TestTimeAug)):
+        for choices in list(step["transforms"]):
             if labels and loads_labels(choices[0]):
                 choices[:] = copy.deepcopy(labels)
+            if is_step(choices[0], PackSegInputs):  # images of one column, mirrored
+                step["transforms"].insert(step["transforms"].index(choices), [dict(type="CopyImage")])
     if plain:
         pipeline[_image_loader(pipeline)] = copy.deepcopy(plain[_image_loader(plain)])
     return pipeline
