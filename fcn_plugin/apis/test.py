@@ -53,7 +53,9 @@ def test(
     cfg.load_from = str(checkpoint)
     if show:
         # every image: OpenMMLab's own hook takes each 50th by default
-        cfg.default_hooks.visualization.update(draw=True, interval=1, show=show, wait_time=wait_time)
+        hooks = cfg.setdefault("default_hooks", {})
+        hooks.setdefault("visualization", dict(type="SegVisualizationHook"))
+        hooks.visualization.update(draw=True, interval=1, show=show, wait_time=wait_time)
     cfg.show_dir = str(show_dir) if show_dir else None
     if out:
         metrics = writing_metrics(cfg.get("test_evaluator"), "test_evaluator")

@@ -46,7 +46,15 @@ def check_predictions(cfg: Config, split: str, report: Report) -> None:
     metrics = writing_metrics(evaluator, name)
     for where, metric in metrics.items():
         with report.collect():
-            _check_directory(where, metric)
+            if metric.get("format_only") and not metric.get("output_dir"):
+                raise ValueError(
+                    f"{where}.format_only=True only writes predictions, but there is no directory for them: give --out"
+                    f" DIR, or set {where}.output_dir"
+                )
+    for directory in (cfg.get("show_dir"), *(metric.get("output_dir") for metric in metrics.values())):
+        with report.collect():
+            if directory and Path(directory).exists() and not Path(directory).is_dir():
+                raise NotADirectoryError(f"{directory} is a file: give a directory for the predictions")
     datasets = _datasets(cfg, f"{split}_dataloader")
     if any(metric.get("output_dir") for metric in metrics.values()) or cfg.get("show_dir"):
         with report.collect():
@@ -55,17 +63,6 @@ def check_predictions(cfg: Config, split: str, report: Report) -> None:
         for settings, dataset in datasets:
             with report.collect():
                 _check_labels(settings, dataset, split, next(iter(metrics), None))
-
-
-def _check_directory(where: str, metric: Mapping) -> None:
-    directory = metric.get("output_dir")
-    if not directory and metric.get("format_only"):
-        raise ValueError(
-            f"{where}.format_only=True only writes predictions, but there is no directory for them: give --out DIR, or"
-            f" set {where}.output_dir"
-        )
-    if directory and Path(directory).exists() and not Path(directory).is_dir():
-        raise NotADirectoryError(f"{directory} is a file: give a directory for the predictions")
 
 
 def _datasets(cfg: Config, dataloader: str) -> list[tuple[Mapping, BaseSegDataset]]:

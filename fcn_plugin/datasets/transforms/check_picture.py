@@ -39,9 +39,9 @@ class CheckPicture(BaseTransform):
     def check(self, image: Any) -> None:
         """Check a picture."""
         wanted = {1: "grey (H, W)", 3: "BGR (H, W, 3)"}.get(self.channels, f"(H, W, {self.channels})")
-        expected = f"expected a picture as NumPy array, {wanted}" + ("" if self.any_values else ", uint8 from 0 to 255")
+        expected = f"expected a picture, {wanted}" + ("" if self.any_values else ", uint8 from 0 to 255")
         if not isinstance(image, np.ndarray):
-            raise TypeError(f"{expected}, got {type(image).__name__}")
+            raise TypeError(f"{expected}, as NumPy array, got {type(image).__name__}")
         if image.ndim not in (2, 3) or (1 if image.ndim == 2 else image.shape[2]) != self.channels:
             raise ValueError(f"{expected}, got the shape {image.shape}{self._remedy(image)}")
         if not self.any_values and image.dtype != np.uint8:
