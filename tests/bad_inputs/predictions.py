@@ -104,14 +104,22 @@ TABLE = [
         command=PREDICT.replace("data/JPEGImages", "float.tif"),
         prepare=float_picture,
     ),
-    Bad("predict-nothing", "there is no picture, video or folder gone", command=PREDICT.replace("data/JPEGImages", "gone")),
+    Bad(
+        "predict-nothing",
+        "there is no picture, video or folder gone",
+        command=PREDICT.replace("data/JPEGImages", "gone"),
+    ),
     Bad(
         "predict-same-name",
         "would overwrite each other (same)",
         command=PREDICT.replace("data/JPEGImages", "same.png same.jpg"),
         prepare=two_kinds,
     ),
-    Bad("predict-order", "expected pictures first, then the config", command="predict config.py {checkpoint} x --out out"),
+    Bad(
+        "predict-order",
+        "expected pictures first, then the config",
+        command="predict config.py {checkpoint} x --out out",
+    ),
     Bad("predict-batch", "the batch size must be at least 1, got 0", command=f"{PREDICT} --batch-size 0"),
     Bad("predict-opacity", "the opacity must be from 0", command=f"{PREDICT} --opacity 2"),
     Bad("predict-nothing-wanted", "there is nothing to write", command=f"{PREDICT} --no-overlay --no-png"),
@@ -126,7 +134,11 @@ TABLE = [
         command=EXPORT,
         options="model.test_cfg.mode=slide model.test_cfg.crop_size=(32,32) model.test_cfg.stride=(32,32)",
     ),
-    Bad("browse-number", "the number of pictures must be at least 1", command="browse config.py --data-root data --number 0"),
+    Bad(
+        "browse-number",
+        "the number of pictures must be at least 1",
+        command="browse config.py --data-root data --number 0",
+    ),
     Bad(
         "browse-split",
         "the config has no test_dataloader",
@@ -161,7 +173,12 @@ TABLE = [
         command=COMPARE,
         prepare=predicted(lambda indices: np.dstack([indices] * 3)),
     ),
-    Bad("compare-size", "val_00000 of predicted: the prediction has (5, 9) pixels", command=COMPARE, prepare=predicted(size=(9, 5))),
+    Bad(
+        "compare-size",
+        "val_00000 of predicted: the prediction has (5, 9) pixels",
+        command=COMPARE,
+        prepare=predicted(size=(9, 5)),
+    ),
     Bad(
         "compare-index",
         "val_00000 of predicted: index 6 in the prediction, but the data set has 6 classes",
@@ -171,4 +188,4 @@ TABLE = [
     Bad("compare-sort", "there is no model 'b' to sort by", command=f"{COMPARE} --sort b", prepare=predicted()),
     Bad("compare-rows", "the number of rows must be at least 0", command=f"{COMPARE} --rows -1", prepare=predicted()),
     Bad("compare-out-file", "out is there already", command=COMPARE, prepare=out_file),
-]  # fmt: skip
+]

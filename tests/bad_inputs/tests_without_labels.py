@@ -59,7 +59,13 @@ TABLE = [
         command=TEST,
     ),
     Bad("no-loader", NO_LOADER, config=IMAGES_ALONE, command=TEST),
-    Bad("no-loader-augmented", NO_LOADER, config="tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[[dict(type='PackSegInputs')]])]", command=f"{TEST} --tta"),
+    Bad(
+        "no-loader-augmented",
+        NO_LOADER,
+        config="pack = [dict(type='PackSegInputs')]\ntta_pipeline = [dict(type='LoadImageFromFile'),"
+        " dict(type='TestTimeAug', transforms=[pack])]",
+        command=f"{TEST} --tta",
+    ),
     Bad(
         "loader-behind-packing",
         NO_LOADER,
@@ -73,4 +79,4 @@ TABLE = [
         prepare=lambda folder: shutil.rmtree(folder.data / "SegmentationClass"),
         command=TEST,
     ),
-]  # fmt: skip
+]

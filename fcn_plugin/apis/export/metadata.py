@@ -20,8 +20,9 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
 
     Returns:
         dict[str, str]: ``input`` and ``output`` in words; ``channel_order``, ``mean`` and ``std`` that the caller has
-        to apply; ``classes`` and ``palette``, as far as they are known; ``reduce_zero_label``, with which the files of the data set
-        have the first class as 1; ``config``, ``weights_sha256`` and ``fcn_plugin_version``. Lists are in JSON.
+        to apply; ``classes`` and ``palette``, as far as they are known; ``reduce_zero_label``, with which the files of
+        the data set have the first class as 1; ``config``, ``weights_sha256`` and ``fcn_plugin_version``. Lists are in
+        JSON.
     """
     preparation = preprocessing_of({} if network.prepares else model_preprocessing(network.model))
     order = {1: "grey", 3: "RGB" if preparation["bgr_to_rgb"] else "BGR"}.get(network.channels, "as read")

@@ -77,3 +77,14 @@ def test_nothing_half_written(error, tmp_path, monkeypatch):
 def test_wrong_settings(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         PredictionWriter(**{"out": tmp_path, "dataset_meta": META, **settings})
+
+
+def test_indices_of_the_data_set(tmp_path):
+    """With reduce_zero_label, the first class is 1 in the files, and overlays stay as they are."""
+    image, labels = example()
+    for name, meta in (("plain", META), ("reduced", dict(META, reduce_zero_label=True))):
+        PredictionWriter(tmp_path / name, meta).write("x", image, labels)
+    overlays = [np.array(Image.open(tmp_path / name / "overlays/x.png")) for name in ("plain", "reduced")]
+    assert np.array_equal(*overlays)
+    written, palette = index_png(tmp_path / "reduced/labels/x.png")
+    assert np.array_equal(written, labels + 1) and palette[1:] == META["palette"]
