@@ -37,4 +37,4 @@ def writes_alone(evaluator: Any, name: str) -> bool:
     """Whether all metrics only write predictions, so that no labels are needed."""
     count = len(evaluator) if isinstance(evaluator, (list, tuple)) else 1
     metrics = writing_metrics(evaluator, name)
-    return len(metrics) == count and all(metric.get("format_only") for metric in metrics.values())
+    return 0 < len(metrics) == count and all(metric.get("format_only") for metric in metrics.values())

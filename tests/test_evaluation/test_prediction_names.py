@@ -53,7 +53,9 @@ def test_images_of_another_storage(tmp_path):
 
 def test_wrappers_and_other_kinds(tmp_path):
     one, two = dataset(tmp_path, ["a"], "one"), dataset(tmp_path, ["b"], "two")
-    wrapped = DATASETS.build(dict(type="ConcatDataset", datasets=[one, dict(type="RepeatDataset", dataset=two, times=2)]))
+    wrapped = DATASETS.build(
+        dict(type="ConcatDataset", datasets=[one, dict(type="RepeatDataset", dataset=two, times=2)])
+    )
     assert list(leaves_of(wrapped)) == [one, two]
     assert list(prediction_names(wrapped).values()) == list(prediction_names(one, two).values()) == ["a", "b"]
     assert prediction_names(["no data set"], one, one) == prediction_names(one)
