@@ -27,7 +27,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 val_evaluator = dict(type='FCNMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
-tta_model = dict(type='SegTTAModel')
+tta_model = dict(type='MeanTTAModel')
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(

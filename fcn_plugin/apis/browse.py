@@ -21,6 +21,7 @@ from ..checks.data import build_dataset
 from ..checks.weights import model_preprocessing, model_to_check
 from ..evaluation.confusion import IGNORE_INDEX
 from ..utils.config import leaf_datasets
+from ..utils.images import as_picture
 from ..visualization.palette import WHITE, blend, paint
 
 OPACITY = 0.6  #: of the colours of the classes
@@ -85,12 +86,12 @@ def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[
 
 
 def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
-    """The colours that were normalised to a network's input (C, H, W)."""
+    """The colours that were normalised to a network's input (C, H, W), see :func:`as_picture`."""
     std, mean = (torch.tensor(settings[key]).view(-1, 1, 1) for key in ("std", "mean"))
-    inputs = inputs * std + mean
-    if not settings["bgr_to_rgb"]:
-        inputs = inputs.flip(0)
-    return inputs.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    image = (inputs * std + mean).permute(1, 2, 0).numpy()
+    if settings["bgr_to_rgb"] and image.shape[2] == 3:  # as the toolbox does
+        image = image[..., ::-1]
+    return np.ascontiguousarray(as_picture(image)[..., ::-1])
 
 
 def paint_labels(

@@ -47,7 +47,8 @@ def class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping, dataset:
         dataset (str, optional): name of a registered data set, such as ``PascalVOCDataset``.
 
     Returns:
-        dict[str, list]: ``classes``, list[str], and ``palette``, list of RGB, of ``num_classes`` each.
+        dict[str, list]: ``classes``, list[str], and ``palette``, list of RGB, of ``num_classes`` each; and
+        ``reduce_zero_label``, if it is true (:func:`reduces_zero_label`).
 
     Raises:
         ValueError: if the given data set is not known, or has another number of classes.
@@ -66,7 +67,25 @@ def class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping, dataset:
             f"neither the weights nor the config have names for {what}: they are numbered", "current", logging.WARNING
         )
     made_up = np.random.default_rng(42).integers(0, 256, (num_classes, 3)).tolist()
+    if reduces_zero_label(cfg, checkpoint_meta):
+        found["reduce_zero_label"] = True
     return {"classes": [f"class {index}" for index in range(num_classes)], "palette": made_up, **found}
+
+
+def reduces_zero_label(cfg: Config, checkpoint_meta: Mapping) -> bool:
+    """Whether the files of the config's data set have the first class as 1, and 0 for what is no class.
+
+    That is ``reduce_zero_label`` of the data set that is tested, validated or trained on, as it is set or as its class
+    has it, and without any, of that which the weights were trained on.
+    """
+    saved = bool((checkpoint_meta.get("dataset_meta") or {}).get("reduce_zero_label"))
+    dataset = next((one for name in reversed(DATALOADERS) for one in leaf_datasets(cfg.get(name))), {})
+    if "reduce_zero_label" in dataset:
+        return bool(dataset["reduce_zero_label"])
+    try:
+        return bool(DATASETS.build({**dataset, "pipeline": [], "lazy_init": True}).reduce_zero_label)
+    except Exception:  # of a data set that is not here, or of another kind
+        return saved
 
 
 def _declared(dataset: Mapping) -> dict:

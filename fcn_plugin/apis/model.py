@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
+from torch import nn
 
 from ..checks.model import check_model
 from ..checks.weights import check_fit
-from ..datasets.transforms.loading import without_label_loaders
+from ..datasets.transforms.loading import is_step, without_label_loaders
+from ..engine.tta import augmented_pipeline
 from ..utils.config import leaf_datasets, override, read_config
 from ..utils.text import first_line
 from ..weights.checkpoint import WeightsError
@@ -30,6 +33,10 @@ def init_model(
     """Build a trained segmentor, as ``mmseg.apis.init_model``, for ``mmseg.apis.inference_model`` and the like.
 
     Weights of any source are read, without executing anything in them, and checked against the config.
+
+    Arrays that are given to ``inference_model`` are BGR, as OpenCV reads them: a picture of Pillow's is
+    ``numpy.asarray(picture)[..., ::-1]``. Those of other shapes or values than the network takes are a ValueError
+    (:class:`CheckPicture`).
 
     Args:
         config (str | Path | Config): of a segmentor; a config that is given is not changed.
@@ -51,7 +58,8 @@ def init_model(
     device = usable_device(device)
     model, meta = load_segmentor(cfg, checkpoint)
     model.dataset_meta = class_meta(model.num_classes, cfg, meta)
-    cfg.test_pipeline = prediction_pipeline(cfg)
+    first, *others = prediction_pipeline(cfg)
+    cfg.test_pipeline = [first, *picture_check(first, model), *others]
     model.cfg = cfg
     return model.to(device).eval()
 
@@ -82,10 +90,25 @@ def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
         ValueError: if there are none.
     """
     dataset = next(leaf_datasets(cfg.get("test_dataloader")), {})
-    pipeline = cfg.tta_pipeline if tta else dataset.get("pipeline") or cfg.get("test_pipeline")
+    pipeline = dataset.get("pipeline") or cfg.get("test_pipeline")
+    if tta:
+        pipeline = augmented_pipeline(cfg, pipeline or [])
     if not pipeline:
         raise ValueError(f"{cfg.filename} has no test_dataloader.dataset.pipeline, which tells how pictures are read")
     return without_label_loaders(pipeline)
+
+
+def input_channels(model: BaseSegmentor) -> int:
+    """Channels of the images that a segmentor takes."""
+    return next(module.in_channels for module in model.backbone.modules() if isinstance(module, nn.Conv2d))
+
+
+def picture_check(loader: Mapping, model: BaseSegmentor) -> list[dict]:
+    """The step behind the loading of a picture that checks it, with :class:`CheckPicture`; none for other loaders."""
+    if not is_step(loader, LoadImageFromFile):
+        return []
+    any_values = loader.get("color_type") == "unchanged" or bool(loader.get("to_float32"))
+    return [dict(type="CheckPicture", channels=input_channels(model), any_values=any_values)]
 
 
 def usable_device(name: str | None) -> torch.device:

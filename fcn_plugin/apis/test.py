@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mmengine.registry import RUNNERS
 
 from ..engine.tta import enable_tta
+from ..evaluation.writing_metrics import writing_metrics
 from .train import run_config
 
 
@@ -50,12 +51,18 @@ def test(
     """
     cfg = run_config(config, work_dir, data_root, cfg_options, amp, check_data, launcher)
     cfg.load_from = str(checkpoint)
-    if show or show_dir:
+    if show:
         # every image: OpenMMLab's own hook takes each 50th by default
-        cfg.default_hooks.visualization.update(draw=True, interval=1, show=show, wait_time=wait_time)
-        cfg.visualizer.save_dir = str(show_dir) if show_dir else None
+        hooks = cfg.setdefault("default_hooks", {})
+        hooks.setdefault("visualization", dict(type="SegVisualizationHook"))
+        hooks.visualization.update(draw=True, interval=1, show=show, wait_time=wait_time)
+    cfg.show_dir = str(show_dir) if show_dir else None
     if out:
-        cfg.test_evaluator.output_dir = str(out)
+        metrics = writing_metrics(cfg.get("test_evaluator"), "test_evaluator")
+        if not metrics:
+            raise ValueError("no metric of test_evaluator can write predictions to --out: add dict(type='FCNMetric')")
+        for metric in metrics.values():
+            metric["output_dir"] = str(out)
     if tta:
         enable_tta(cfg)
     return RUNNERS.build(cfg).test()

@@ -16,6 +16,7 @@ from ..utils.images import is_remote
 from ..weights.checkpoint import read_checkpoint
 from .building import check_components
 from .data import check_data, check_lists, check_samples
+from .predictions import check_predictions
 from .report import Report
 from .resume import changes_since, check_class_order, check_resume, listed
 from .seeding import check_seeding
@@ -113,6 +114,7 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         if model is not None:
             meta = check_start(source, model, may_differ, earlier_stage=False)
             _check_classes(meta, cfg, dataloader, source)
+    check_predictions(cfg, dataloader.removesuffix("_dataloader"), report)
     _check_data([cfg], [model], (dataloader,), samples, report)
     report.finish()
 

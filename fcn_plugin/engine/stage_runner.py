@@ -19,13 +19,15 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..checks.resume import changes_since, listed
+from ..evaluation.fcn_metric import FCNMetric
+from ..evaluation.prediction_names import prediction_names
 from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import class_of
 from ..utils.files import NO_ROOM, CannotWriteError, atomic_write
@@ -142,6 +144,14 @@ class StageRunner(Runner):
         with atomic_write(Path(out_dir, filename)) as partial_file:
             super().save_checkpoint(out_dir, partial_file.name, *args, **kwargs)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of a validation, whose predictions are named after the images."""
+        return _with_names(super().build_val_loop(loop))
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of a test, likewise."""
+        return _with_names(super().build_test_loop(loop))
+
     def resume(self, filename: str, *args, **kwargs) -> None:
         """Go on from a checkpoint of this stage, with its optimizer and log, and with what the config has changed."""
         self._resume = True
@@ -215,6 +225,13 @@ def _end_with(parent: int) -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
+
+
+def _with_names(loop: BaseLoop) -> BaseLoop:
+    for metric in loop.evaluator.metrics:
+        if isinstance(metric, FCNMetric) and metric.output_dir is not None:
+            metric.names = prediction_names(loop.dataloader.dataset)
+    return loop
 
 
 def read_weights(source: str, with_training: bool = False) -> dict:

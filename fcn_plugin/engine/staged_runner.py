@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from torch import nn
 
+from ..checks.predictions import leave_out_labels
 from ..checks.run import check_evaluation, check_training
 from ..weights.checkpoint import forbid_unsafe_loading
 from .allocator import keep_freed_memory
@@ -34,6 +35,7 @@ class StagedRunner:
     - ``precision`` and ``compile``: as :func:`set_precision` and :func:`enable_compile` have it;
     - ``data_check``: whether to read all images and labels beforehand, True by default;
     - ``accept_changes``: whether an interrupted training may go on with changed settings (:func:`check_resume`).
+    - ``show_dir``: where a test paints its predictions (:class:`PaintHook`), nowhere by default.
 
     Args:
         cfg (Config): with ``work_dir``; copied.
@@ -107,6 +109,9 @@ class StagedRunner:
     def _evaluate(self, split: str) -> dict[str, float]:
         cfg, may_differ = self.cfg, Stage(self.cfg).may_differ
         cfg.resume = False
+        leave_out_labels(cfg, split)
+        if split == "test" and cfg.get("show_dir"):
+            cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), dict(type="PaintHook", out=cfg.show_dir)]
         samples = cfg.get("data_check", True)
         run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
         drop_pretrained(cfg)

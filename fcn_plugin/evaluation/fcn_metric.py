@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from .confusion import class_areas, confusion_matrix
-from .index_png import MAX_PNG_CLASSES
+from .index_png import check_number_of_classes, write_indices
+from .prediction_names import name_of
 
 
 class FCNScores(NamedTuple):
@@ -86,28 +89,45 @@ class FCNMetric(IoUMetric):
     the counts are integers, summed in double precision. An index beyond the classes, which the toolbox counts in one
     area and not in the other, is an error.
 
+    With ``output_dir``, each prediction is written as an index PNG (:func:`write_indices`) by the process that made it,
+    under the name of its image with the folders that this has in the data set, which ``names`` tells.
+
     Attributes:
         class_metrics: the table of the last evaluation: for each figure (``IoU``, ``Acc``) those of all classes, in
             percent, float64 (num_classes,).
+        names: names of the predictions by the path of the image, see :func:`prediction_names`, which the runner sets;
+            of others, the name of the file is taken.
     """
 
     class_metrics: dict[str, np.ndarray] | None = None
+    names: Mapping[str, str] = MappingProxyType({})
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch and write its predictions, if they are wanted, as the toolbox does.
+        """Count the pixels of a batch and write its predictions, if they are wanted.
 
         Raises:
-            ValueError: naming the image, if truth and prediction differ in size or have indices beyond the classes;
-                if predictions of more than 256 classes shall be written, which PNGs of indices cannot hold.
+            ValueError: naming the image, if it has no label, if truth and prediction differ in size or have indices
+                beyond the classes; if predictions of more than 256 classes shall be written, which PNGs of indices
+                cannot hold.
         """
         num_classes = len(self.dataset_meta["classes"])
-        if self.output_dir is not None and num_classes > MAX_PNG_CLASSES:
-            raise ValueError(f"output_dir: index PNGs hold {MAX_PNG_CLASSES} classes, the data set has {num_classes}")
         for data_sample in data_samples:
-            try:
-                super().process(data_batch, [data_sample])
-            except ValueError as error:
-                raise ValueError(f"{data_sample.get('img_path', 'an image')}: {error}") from error
+            path = data_sample.get("img_path", "an image")
+            predicted = _plane(data_sample["pred_sem_seg"])
+            if not self.format_only:
+                if "gt_sem_seg" not in data_sample:
+                    raise ValueError(f"{path} has no label: give format_only=True to write predictions alone")
+                try:
+                    label = _plane(data_sample["gt_sem_seg"]).to(predicted)
+                    areas = self.intersect_and_union(predicted, label, num_classes, self.ignore_index)
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from error
+                self.results.append(areas)
+            if self.output_dir is not None:
+                reduced = bool(data_sample.get("reduce_zero_label"))
+                check_number_of_classes(num_classes, reduced)
+                file = Path(self.output_dir, f"{name_of(path, self.names)}.png")
+                write_indices(file, predicted.cpu().numpy(), self.dataset_meta.get("palette"), reduced)
 
     @staticmethod
     def intersect_and_union(
@@ -123,14 +143,16 @@ class FCNMetric(IoUMetric):
 
     def compute_metrics(self, results: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> dict[str, float]:
         """The toolbox's figures and ``fwIoU`` in percent, none for ``format_only``; those of each class are logged."""
+        if self.format_only:
+            print_log(f"the predictions are in {self.output_dir}", logger="current")
+            return {}
         metrics = super().compute_metrics(results)
-        if not self.format_only:
-            areas = [sum(area) for area in zip(*results)]
-            table = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
-            self.class_metrics = {name: 100 * values for name, values in table.items() if name != "aAcc"}
-            intersect, _, predicted, labelled = (area.numpy() for area in areas)
-            metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
-            self._warn_of_one_class(predicted, labelled)
+        areas = [sum(area) for area in zip(*results)]
+        table = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
+        self.class_metrics = {name: 100 * values for name, values in table.items() if name != "aAcc"}
+        intersect, _, predicted, labelled = (area.numpy() for area in areas)
+        metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
+        self._warn_of_one_class(predicted, labelled)
         return metrics
 
     def _warn_of_one_class(self, predicted: np.ndarray, labelled: np.ndarray) -> None:
@@ -143,3 +165,9 @@ class FCNMetric(IoUMetric):
                 logger="current",
                 level=logging.WARNING,
             )
+
+
+def _plane(indices: Mapping) -> Tensor:
+    """Class indices (H, W) of a field of a data sample, which has a channel before them."""
+    data = indices["data"]
+    return data.reshape(data.shape[-2:])

@@ -23,7 +23,7 @@ DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.
 START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type", "accept_changes")
 #: Keys that this package reads itself.
-OWN_KEYS = ("compile", "data_check", "data_help", "precision")
+OWN_KEYS = ("compile", "data_check", "data_help", "precision", "show_dir")
 #: Keys that somebody reads, also those of the toolbox's tools.
 KNOWN_KEYS = frozenset(
     (*inspect.signature(Runner).parameters, *START_KEYS, *OWN_KEYS, "custom_imports", "tta_model", "tta_pipeline")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 ORIENTATION = 0x0112  #: EXIF tag; 1 is upright, 5 to 8 exchange width and height
@@ -31,3 +35,54 @@ def size_of(path: str) -> tuple[int, int] | None:
             return picture.size[::-1] if turned else picture.size
     except OSError:  # not there, in another storage, or of another format; UnidentifiedImageError is one
         return None
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """An image of any channels and values as a picture to look at: BGR, uint8 (H, W, 3).
+
+    Grey becomes colour, and of more than three channels the first three are shown. Values that are none of 0..255, or
+    only of 0..1, are stretched from their lowest to their highest.
+
+    Args:
+        image (np.ndarray): (H, W) or (H, W, C), of any type.
+    """
+    image = image if image.ndim == 3 else image[..., None]
+    image = image[..., :3] if image.shape[2] > 2 else np.repeat(image[..., :1], 3, axis=2)
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    image = np.nan_to_num(image.astype(np.float32), posinf=0, neginf=0)
+    lowest, highest = image.min(), image.max()
+    if lowest < -0.5 or highest > 255.5 or 0.01 < highest < 1.01:
+        image = (image - lowest) * (255 / max(highest - lowest, np.finfo(np.float32).tiny))
+    return image.round().clip(0, 255).astype(np.uint8)
+
+
+#: Formats with several frames or pages, and what these are called. The second picture of a photo (MPO) is a preview.
+SEVERAL = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "TIFF": "pages"}
+
+
+def frames_of(path: str | Path) -> tuple[int, str]:
+    """How many frames or pages a picture has, and what they are called; 1 if nothing tells."""
+    try:
+        with Image.open(path) as picture:
+            kind = SEVERAL.get(picture.format)
+            return (picture.n_frames, kind) if kind else (1, "frames")
+    except Exception:  # whatever PIL makes of a format that only OpenCV knows
+        return 1, "frames"
+
+
+def why_unreadable(path: str | Path) -> str:
+    """What to say of a local picture that the toolbox, which reads by OpenCV, has given up."""
+    try:
+        content = np.fromfile(path, np.uint8)
+        values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+        if values is not None and values.dtype not in (np.uint8, np.uint16):
+            return (
+                f"its values are {values.dtype} from {values.min():g} to {values.max():g}, where pictures have 8 or 16"
+                " bits: convert it as the pictures that the network was trained on"
+            )
+        with Image.open(path) as picture:
+            picture.load()
+            return f"OpenCV {cv2.__version__} does not read this {picture.format} ({picture.mode}): convert it to PNG"
+    except Exception:  # PIL has many kinds for what is damaged
+        return "truncated, or no picture that can be read"

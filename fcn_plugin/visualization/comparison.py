@@ -118,7 +118,7 @@ def write_comparison(comparison: Comparison, out: str | Path, rows: int = 10, so
         _write_csv(files[-2], ["truth \\ predicted", *classes], counts)
         save_figure(draw_confusion(matrix, classes, model), files[-1])
     for place, index in enumerate(worst, start=1):
-        files.append(out / "rows" / f"{place:04d}_{comparison.data.names[index]}.png")
+        files.append(out / "rows" / f"{place:04d}_{comparison.data.names[index].replace('/', '_')}.png")
         save_figure(comparison.row(index), files[-1])
     return files
 

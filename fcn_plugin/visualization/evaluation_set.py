@@ -16,7 +16,9 @@ from ..checks.data import build_dataset
 from ..checks.samples import loaders_of
 from ..datasets.transforms import LoadLabels
 from ..evaluation.index_png import read_indices
+from ..evaluation.prediction_names import prediction_names
 from ..utils.config import leaf_datasets
+from ..utils.images import as_picture
 from ..utils.text import summarize
 
 
@@ -26,7 +28,7 @@ class EvaluationSet:
     Attributes:
         classes: names of the classes.
         palette: RGB of each class.
-        names: of the images, without directory and ending, as their predictions are named.
+        names: of the images, as their predictions are named (:func:`prediction_names`).
 
     Args:
         cfg (Config): config of an experiment.
@@ -34,7 +36,7 @@ class EvaluationSet:
 
     Raises:
         ValueError: if the config has no such split, it cannot be read, has no images or no labels, its parts differ in
-            their classes, or images share a name, so that predictions cannot be told apart.
+            their classes, or predictions of two images would have the same name.
     """
 
     def __init__(self, cfg: Config, split: str = "val") -> None:
@@ -43,7 +45,7 @@ class EvaluationSet:
             raise ValueError(f"the config has no {loader}")
         init_default_scope(cfg.get("default_scope") or "mmseg")
         self._samples: list[tuple[dict, LoadImageFromFile, LoadAnnotations]] = []
-        metas = []
+        metas, datasets = [], []
         for part in leaf_datasets(cfg[loader].dataset):
             dataset = build_dataset(part, loader)
             if dataset is None:
@@ -53,8 +55,10 @@ class EvaluationSet:
             label_loader = next(step for step in steps if isinstance(step, LoadAnnotations))
             self._samples += [(sample, image_loader, label_loader) for sample in dataset.data_list]
             metas.append(dataset.metainfo)
+            datasets.append(dataset)
         self.classes, self.palette = list(metas[0]["classes"]), [list(colour) for colour in metas[0]["palette"]]
-        self.names = [Path(sample["img_path"]).stem for sample, *_ in self._samples]
+        names = prediction_names(*datasets)
+        self.names = [names[sample["img_path"]] for sample, *_ in self._samples]
         if any(list(meta["classes"]) != self.classes for meta in metas):
             raise ValueError(f"the data sets of {loader} differ in their classes")
         if not self.names:
@@ -72,8 +76,7 @@ class EvaluationSet:
     def image(self, index: int) -> np.ndarray:
         """An image: RGB, uint8 (H, W, 3)."""
         sample, loader, _ = self._samples[index]
-        picture = loader(copy.deepcopy(sample))["img"]
-        return np.ascontiguousarray(picture[..., ::-1]) if picture.ndim == 3 else np.stack([picture] * 3, axis=-1)
+        return np.ascontiguousarray(as_picture(loader(copy.deepcopy(sample))["img"])[..., ::-1])
 
     def label(self, index: int) -> np.ndarray:
         """A label: class indices and 255 for pixels that do not count, uint8 (H, W)."""
@@ -82,8 +85,8 @@ class EvaluationSet:
 
     def prediction(self, index: int, directory: str | Path) -> np.ndarray:
         """A prediction as ``tools/test.py --out`` wrote it, see :func:`read_indices`: uint8 (H, W)."""
-        indices = read_indices(Path(directory, f"{self.names[index]}.png"))
-        return indices - 1 if self._samples[index][0].get("reduce_zero_label") else indices
+        reduced = bool(self._samples[index][0].get("reduce_zero_label"))
+        return read_indices(Path(directory, f"{self.names[index]}.png"), reduced)
 
     def check_predictions(self, directories: Mapping[str, Path]) -> None:
         """Check that there is a prediction for each image.

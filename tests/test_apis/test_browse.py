@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 from testing.utils import IMAGE_SIZE, run_tool, tiny_config
@@ -12,6 +13,7 @@ from fcn_plugin.apis.browse import (
     NO_CLASS,
     OPACITY,
     NetworkInput,
+    _picture,
     browse,
     build_loader,
     draw,
@@ -231,3 +233,15 @@ def test_model_that_leaves_its_preparation_to_the_segmentor(voc, tmp_path):
     cfg.model.pop("data_preprocessor")
     found = [np.array(Image.open(file)) for file in browse(cfg, "val", tmp_path / "default", 1)]
     assert len(found) == 1 and np.array_equal(found[0], expected[0])
+
+
+@pytest.mark.parametrize("channels, highest", [(1, 255), (4, 255), (3, 1.0), (4, 60000)])
+def test_images_that_are_no_colours(channels, highest):
+    """Grey is shown as it is, of many bands the first three, and other values are stretched."""
+    mean, std = [highest / 3] * channels, [highest / 4] * channels
+    image = np.random.default_rng(0).uniform(0, highest, (6, 8, channels)).astype(np.float32)
+    image[0, 0], image[0, 1] = 0, highest
+    inputs = torch.from_numpy((image - mean) / std).permute(2, 0, 1)
+    seen = _picture(inputs, dict(mean=mean, std=std, bgr_to_rgb=False))
+    shown = image[..., [2, 1, 0] if channels > 1 else [0, 0, 0]]
+    assert np.abs(seen - shown * (255 / highest)).max() <= 0.6

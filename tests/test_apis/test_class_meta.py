@@ -1,7 +1,9 @@
 import pytest
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.datasets import BaseSegDataset
 
-from fcn_plugin.apis.class_meta import class_meta, known_class_meta
+from fcn_plugin.apis.class_meta import class_meta, known_class_meta, reduces_zero_label
 from fcn_plugin.datasets import CamVidDataset, ShapesDataset
 
 SHAPES = dict(ShapesDataset.METAINFO, classes=list(ShapesDataset.METAINFO["classes"]))
@@ -55,3 +57,34 @@ def test_given():
         class_meta(6, config(), {}, "CamVidDataset")
     with pytest.raises(ValueError, match="no data set 'Nothing' with names and colours"):
         class_meta(6, config(), {}, "Nothing")
+
+
+class Reduced(BaseSegDataset):
+    """Of a user: its files have the first class as 1."""
+
+    def __init__(self, **kwargs):
+        super().__init__(reduce_zero_label=True, **kwargs)
+
+
+SAVED = dict(dataset_meta=dict(classes=("x",), palette=[[0] * 3], reduce_zero_label=True))
+
+
+@pytest.mark.parametrize(
+    "cfg, meta, expected",
+    [
+        (config(), {}, False),
+        (config(reduce_zero_label=True), {}, True),
+        (config("ADE20KDataset"), {}, True),
+        (config("mmseg.ADE20KDataset", reduce_zero_label=False), SAVED, False),
+        (config(Reduced), {}, True),
+        (config(), SAVED, False),
+        (Config(dict(model={})), SAVED, True),
+        (config("NoSuchDataset"), SAVED, True),
+        (config("NoSuchDataset"), {}, False),
+    ],
+)
+def test_first_index(cfg, meta, expected):
+    """That of the files: 1 with reduce_zero_label, as the data set of the config has it."""
+    init_default_scope("mmseg")
+    assert reduces_zero_label(cfg, meta) is expected
+    assert class_meta(6, cfg, meta).get("reduce_zero_label", False) is expected

@@ -127,3 +127,13 @@ def test_in_a_fresh_process_elsewhere(trained, api, inherits, tmp_path):
     assert len(np.unique(expected)) > 1 and np.array_equal(np.load(folder / "labels.npy"), expected)
     written = {"labels.npy"} | ({"out"} if api == "MMSegInferencer" else set())
     assert {file.name for file in folder.iterdir()} == written
+
+
+def test_arrays_that_the_network_would_take_for_something_else(trained):
+    """Through the toolbox's own call, with a model of ours: channels first, grey, with transparency, from 0 to 1."""
+    model = init_model(trained[0], trained[1], device="cpu")
+    image = picture(20, 30)
+    inference_model(model, np.asarray(Image.fromarray(image))[..., ::-1])
+    for wrong in (image.transpose(2, 0, 1), image[..., 0], np.dstack([image, image[..., 0]]), image / 255):
+        with pytest.raises(ValueError, match=r"expected a picture, BGR \(H, W, 3\), uint8 from 0 to 255"):
+            inference_model(model, wrong)

@@ -281,7 +281,7 @@ def test_predictions_are_written_and_need_no_truth(tmp_path):
 def test_predictions_that_no_png_can_hold(tmp_path):
     data = sample([[256]], [[256]], img_path="picture.jpg")
     assert evaluate(make_metric(classes=range(257)), [data])["mIoU"] == 100
-    with pytest.raises(ValueError, match="index PNGs hold 256 classes, the data set has 257"):
+    with pytest.raises(ValueError, match="PNGs of class indices hold 256 classes, got 257"):
         evaluate(make_metric(classes=range(257), output_dir=str(tmp_path)), [data])
     assert list(tmp_path.iterdir()) == []
 

@@ -84,13 +84,22 @@ def test_two_nodes(configs, single, tmp_path):
 
 def test_dist_test(configs, single, tmp_path):
     config, checkpoint = configs["sum"], single["sum"] / "iter_4.pth"
-    alone = run_tool("test.py", config, checkpoint, "--work-dir", tmp_path / "alone", cwd=tmp_path).check()
-    command = ("bash", ROOT / "tools/dist_test.sh", config, checkpoint, 2, "--work-dir", tmp_path / "two")
+    alone, two = (
+        ("--work-dir", tmp_path / name, "--out", tmp_path / name / "out", "--show-dir", tmp_path / name / "painted")
+        for name in ("alone", "two")
+    )
+    alone = run_tool("test.py", config, checkpoint, *alone, cwd=tmp_path).check()
+    command = ("bash", ROOT / "tools/dist_test.sh", config, checkpoint, 2, *two)
     both = run(*command, cwd=tmp_path, PORT=free_port()).check()
     pattern = re.compile(r"aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)")
     metrics = pattern.findall(alone.stdout)
     assert len(metrics) == 1 and float(metrics[0][0]) > 0
     assert pattern.findall(both.stdout) == metrics
+    for kind in ("out", "painted"):  # each process writes its own
+        files = [
+            {path.name: path.read_bytes() for path in (tmp_path / name / kind).iterdir()} for name in ("alone", "two")
+        ]
+        assert files[0] == files[1] and sorted(files[0]) == ["image4.png", "image5.png"]
 
 
 @pytest.mark.parametrize("number", ["two", "0", "-1", "1.5", ""])

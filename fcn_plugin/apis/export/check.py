@@ -27,7 +27,7 @@ class Difference:
     Attributes:
         shape: of the images, (N, C, H, W).
         largest: largest difference of a logit, relative to their range.
-        labels: share of the pixels whose label is the same.
+        labels: share of the pixels whose label is the toolbox's.
     """
 
     shape: tuple[int, ...]
@@ -92,7 +92,7 @@ def compare(
         image = 255 * torch.rand(count, network.channels, height, width, generator=generator)
         if not network.prepares:
             image = image / 127.5 - 1
-        expected = network.reference(image)
+        expected, expected_labels = network.reference(image)
         at = f"of images of {height} x {width} pixels"
         try:
             actual = run(image)
@@ -102,7 +102,7 @@ def compare(
             raise CheckError(f"the exported file makes logits of {tuple(actual.shape)} {at}, not {(*expected.shape,)}")
         extent = (expected.max() - expected.min()).clamp(min=torch.finfo(torch.float32).tiny)
         largest = float((actual - expected).abs().max() / extent)
-        labels = float((actual.argmax(1) == expected.argmax(1)).float().mean())
+        labels = float((actual.argmax(1) == expected_labels).float().mean())
         differences.append(Difference(tuple(image.shape), largest, labels))
         if not largest <= TOLERANCE:
             raise CheckError(

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from ...checks.weights import model_preprocessing
 from ...version import __version__
 from ...weights.preprocessing import preprocessing_of
-from ..class_meta import known_class_meta
+from ..class_meta import known_class_meta, reduces_zero_label
 from .network import ExportableNetwork
 
 
@@ -20,11 +20,12 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
 
     Returns:
         dict[str, str]: ``input`` and ``output`` in words; ``channel_order``, ``mean`` and ``std`` that the caller has
-        to apply; ``classes`` and ``palette``, as far as they are known; ``config``, ``weights_sha256`` and
-        ``fcn_plugin_version``. Lists are in JSON.
+        to apply; ``classes`` and ``palette``, as far as they are known; ``reduce_zero_label``, with which the files of
+        the data set have the first class as 1; ``config``, ``weights_sha256`` and ``fcn_plugin_version``. Lists are in
+        JSON.
     """
     preparation = preprocessing_of({} if network.prepares else model_preprocessing(network.model))
-    order = "RGB" if preparation["bgr_to_rgb"] else "BGR"
+    order = {1: "grey", 3: "RGB" if preparation["bgr_to_rgb"] else "BGR"}.get(network.channels, "as read")
     input_range = "0..255" if network.prepares else "0..255, then (image - mean) / std"
     classes = known_class_meta(network.model.decode_head.num_classes, cfg, weights_meta)
     return dict(
@@ -34,6 +35,7 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
         mean=json.dumps(preparation["mean"]),
         std=json.dumps(preparation["std"]),
         **{key: json.dumps(value) for key, value in classes.items()},
+        reduce_zero_label=json.dumps(reduces_zero_label(cfg, weights_meta)),
         config=Path(cfg.filename).name,
         weights_sha256=sha256,
         fcn_plugin_version=__version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ...models.decode_heads.fcn_skip_head import FCNSkipHead
 from ...weights.preprocessing import preprocessing_of
+from ..model import input_channels
 
 
 def prepare(model: EncoderDecoder) -> EncoderDecoder:
@@ -28,6 +30,8 @@ def prepare(model: EncoderDecoder) -> EncoderDecoder:
             f"only networks with a skip head, whose logits have the image's size, can be exported; got"
             f" {type(head).__name__}"
         )
+    if head.out_channels == 1 and not 0 < head.threshold < 1:
+        raise ValueError(f"decode_head.threshold must lie between 0 and 1, got {head.threshold}")
     mode = (model.test_cfg or {}).get("mode", "whole")
     if mode != "whole":
         raise ValueError(
@@ -64,7 +68,7 @@ class ExportableNetwork(nn.Module):
     @property
     def channels(self) -> int:
         """Channels of the image."""
-        return next(module.in_channels for module in self.model.backbone.modules() if isinstance(module, nn.Conv2d))
+        return input_channels(self.model)
 
     @property
     def coarsest_stride(self) -> int:
@@ -77,11 +81,25 @@ class ExportableNetwork(nn.Module):
             if self.turns_channels:
                 image = image.flip(1)
             image = (image - self.mean) / self.std
-        return self.model.decode_head(self.model.extract_feat(image))
+        return self._per_class(self.model.decode_head(self.model.extract_feat(image)))
+
+    def _per_class(self, logits: Tensor) -> Tensor:
+        """Logits of each class; of a single score (``out_channels=1``), two, of which the toolbox's class is larger."""
+        head = self.model.decode_head
+        if head.out_channels > 1:
+            return logits
+        second = logits - math.log(head.threshold / (1 - head.threshold))  # sigmoid(logits) > threshold
+        return torch.cat([torch.zeros_like(second), second], dim=1)
 
     @torch.no_grad()
-    def reference(self, image: Tensor) -> Tensor:
-        """The logits that the toolbox computes: by the model's own ``data_preprocessor``, one image at a time."""
+    def reference(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the toolbox computes, by the model's own ``data_preprocessor``, one image at a time.
+
+        Returns:
+            tuple[Tensor, Tensor]: logits (N, num_classes, H, W), and the labels that it makes of them, (N, H, W).
+        """
         if self.prepares:
             image = torch.cat([self.model.data_preprocessor(dict(inputs=[one]))["inputs"] for one in image])
-        return self.model(image, mode="tensor")
+        logits = self.model(image, mode="tensor")
+        labels = [sample.pred_sem_seg.data[0] for sample in self.model.postprocess_result(logits)]
+        return self._per_class(logits), torch.stack(labels).long()

@@ -16,9 +16,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
+from ...engine.tta import augmented_model
 from ...utils.config import read_config
+from ...utils.images import as_picture, why_unreadable
 from ..class_meta import class_meta
-from ..model import load_segmentor, prediction_pipeline, usable_device
+from ..model import input_channels, load_segmentor, picture_check, prediction_pipeline, usable_device
 
 
 @dataclass
@@ -66,12 +68,11 @@ class Predictor:
     ) -> None:
         cfg = copy.deepcopy(cfg)
         device = usable_device(device)
-        self.model, meta = load_segmentor(cfg, weights)
+        model, meta = load_segmentor(cfg, weights)
+        self.model = model
         self.dataset_meta = class_meta(self.model.num_classes, cfg, meta, dataset)
         if tta:
-            if not (cfg.get("tta_pipeline") and cfg.get("tta_model")):
-                raise ValueError(f"{cfg.filename} has no test-time augmentation: it needs tta_model and tta_pipeline")
-            self.model = MODELS.build({**cfg.tta_model, "module": self.model})
+            self.model = MODELS.build(augmented_model(cfg, self.model))
         self.model.to(device).eval()
         first, *others = prediction_pipeline(cfg, tta)
         self._load = TRANSFORMS.build(first)
@@ -79,6 +80,8 @@ class Predictor:
             raise ValueError(
                 f"the test pipeline begins with {first['type']}, expected LoadImageFromFile: pictures cannot be read"
             )
+        self._channels = input_channels(model)
+        self._check = TRANSFORMS.build(*picture_check(first, model))
         self._prepare = Compose(others)
 
     @classmethod
@@ -94,23 +97,37 @@ class Predictor:
         """Read a picture and prepare it.
 
         Raises:
-            ValueError: if it cannot be read.
+            ValueError: if it cannot be read, or the network does not take it.
         """
         try:
             results = self._load(dict(img_path=str(path)))
         except (AssertionError, cv2.error) as error:  # what mmcv makes of a file that OpenCV gives up
-            raise ValueError("truncated, or no picture that can be read") from error
-        return self._sample(results)
+            raise ValueError(why_unreadable(path)) from error
+        return self._sample(self._check(results))
 
-    def prepare(self, image: np.ndarray) -> Sample:
-        """Prepare a picture, such as a frame of a video, that is here already: BGR, uint8 (H, W, 3)."""
+    def prepare(self, image: np.ndarray, channel_order: str = "bgr") -> Sample:
+        """Prepare a picture, such as a frame of a video, that is here already.
+
+        Args:
+            image (np.ndarray): uint8 (H, W, 3), made grey for a network that reads grey; or as the network reads it.
+            channel_order (str): ``bgr``, as OpenCV reads it, or ``rgb``, as Pillow does.
+
+        Raises:
+            TypeError, ValueError: as :class:`CheckPicture`, for other arrays; for another order.
+        """
+        if channel_order not in ("bgr", "rgb"):
+            raise ValueError(f"channel_order must be 'bgr' or 'rgb', got {channel_order!r}")
+        colour = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
+        if colour and channel_order == "rgb":
+            image = np.ascontiguousarray(image[..., ::-1])
+        if colour and self._channels == 1:
+            image = mmcv.bgr2gray(image)
+        self._check.check(image)
         size = image.shape[:2]
         return self._sample(dict(img=image, img_path=None, img_shape=size, ori_shape=size))
 
     def _sample(self, results: dict) -> Sample:
-        image = results["img"]
-        image = mmcv.gray2bgr(image) if image.ndim == 2 else image
-        return Sample(image.clip(0, 255).astype(np.uint8), self._prepare(results))
+        return Sample(as_picture(results["img"]), self._prepare(results))
 
     @torch.no_grad()
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:

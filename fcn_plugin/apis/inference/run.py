@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import mmcv
 import numpy as np
 
+from ...utils.images import frames_of
 from ...utils.text import first_line
 from .predictor import Predictor, Sample
 from .sources import OVERLAYS, Source
@@ -104,7 +105,9 @@ class Inference:
                 self.on_step(Step(source, problem=result))
             else:
                 self.writer.write(source.name, sample.image, result)
-                self.on_step(Step(source))
+                number, kind = frames_of(source.path)
+                remark = f"it has {number} {kind}, of which the first alone is predicted" if number > 1 else None
+                self.on_step(Step(source, remark=remark))
 
     def _predict(self, samples: Sequence[Sample]) -> list[np.ndarray | str]:
         """Class indices of each sample, or why it cannot be predicted."""

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
-from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
-from ...evaluation.index_png import MAX_PNG_CLASSES
+from ...evaluation.index_png import check_number_of_classes, write_indices
+from ...evaluation.painter import Painter
 from ...utils.files import atomic_write
 from .sources import LABELS, OVERLAYS
 
@@ -24,7 +22,7 @@ class PredictionWriter:
 
     Args:
         out (str | Path): directory of the predictions, made when the first one is written.
-        dataset_meta (Mapping): ``classes`` and ``palette``.
+        dataset_meta (Mapping): ``classes`` and ``palette``, and ``reduce_zero_label``, if it is true.
         opacity (float): of the colours of the classes, from 0 to 1.
         overlays, labels (bool): what to write.
         class_names (bool): whether to write the names of the classes into the overlays.
@@ -46,13 +44,10 @@ class PredictionWriter:
             raise ValueError(f"the opacity must be from 0 (the picture alone) to 1, got {opacity}")
         if not (overlays or labels):
             raise ValueError("neither overlays nor labels are wanted: there is nothing to write")
-        if (number := len(dataset_meta["classes"])) > MAX_PNG_CLASSES:
-            raise ValueError(f"PNGs of class indices hold {MAX_PNG_CLASSES} classes, the model has {number}")
+        self._meta, self._reduced = dataset_meta, bool(dataset_meta.get("reduce_zero_label"))
+        check_number_of_classes(len(dataset_meta["classes"]), self._reduced)
         self.out, self.overlays, self.labels, self.class_names = Path(out), overlays, labels, class_names
-        self._palette = np.array(dataset_meta["palette"], np.uint8).tobytes()
-        self._visualizer = SegLocalVisualizer(alpha=opacity)
-        # its arguments classes and palette take each other's place
-        self._visualizer.dataset_meta = dict(dataset_meta)
+        self._painter = Painter(dataset_meta, opacity)
 
     def write(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         """Write what is wanted of a picture, BGR, uint8 (H, W, 3), and its class indices, uint8 (H, W).
@@ -60,24 +55,17 @@ class PredictionWriter:
         The name of the files, without a suffix, may have folders.
         """
         if self.overlays:
-            self._save(Image.fromarray(self.overlay(image, labels)), self.out / OVERLAYS / f"{name}.png")
+            path = self.out / OVERLAYS / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as partial:
+                Image.fromarray(self.overlay(image, labels)).save(partial, format="PNG")
         if self.labels:
             self.write_labels(name, labels)
 
     def write_labels(self, name: str, labels: np.ndarray) -> None:
         """Write class indices, uint8 (H, W), alone."""
-        picture = Image.fromarray(labels)
-        picture.putpalette(self._palette)
-        self._save(picture, self.out / LABELS / f"{name}.png")
+        write_indices(self.out / LABELS / f"{name}.png", labels, self._meta["palette"], self._reduced)
 
     def overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape."""
-        sample = SegDataSample(pred_sem_seg=PixelData(data=labels[None]))  # a tensor of one pixel is not painted
-        self._visualizer.add_datasample("", image[..., ::-1], sample, draw_gt=False, with_labels=self.class_names)
-        return self._visualizer.get_image()
-
-    @staticmethod
-    def _save(picture: Image.Image, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
-            picture.save(partial, format="PNG")
+        return self._painter.paint(image, labels, self.class_names)

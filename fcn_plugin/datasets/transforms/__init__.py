@@ -1,4 +1,6 @@
+from .check_picture import CheckPicture
+from .copy_image import CopyImage
 from .load_labels import LoadLabels
 from .random_translate import RandomTranslate
 
-__all__ = ["LoadLabels", "RandomTranslate"]
+__all__ = ["CheckPicture", "CopyImage", "LoadLabels", "RandomTranslate"]

@@ -4,6 +4,7 @@ from .class_metrics_hook import ClassMetricsHook
 from .compile_hook import CompileHook
 from .finite_check_hook import FiniteCheckHook
 from .iteration_seed_hook import IterationSeedHook
+from .paint_hook import PaintHook
 from .resume_hook import ResumeHook
 from .stop_hook import StopHook
 from .whole_checkpoint_hook import WholeCheckpointHook
@@ -15,6 +16,7 @@ __all__ = [
     "CompileHook",
     "FiniteCheckHook",
     "IterationSeedHook",
+    "PaintHook",
     "ResumeHook",
     "StopHook",
     "WholeCheckpointHook",

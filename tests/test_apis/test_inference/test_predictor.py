@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
+from mmseg.registry import MODELS
 from PIL import Image
 from testing.inference_files import META, picture, write_picture, write_weights
 from testing.utils import tiny_config
@@ -237,3 +239,70 @@ def test_default_device():
 def test_no_model():
     with pytest.raises(ValueError, match="has no model: give the config of an experiment"):
         Predictor(Config(dict(data_root="x")), "weights.pth")
+
+
+@pytest.mark.parametrize("tta", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (30, 1), (2, 3)])
+def test_narrow_pictures(size, tta, files):
+    """Of a single column, too, which a mirrored picture has from behind."""
+    predictor = Predictor.from_files(*files, device="cpu", tta=tta)
+    (labels,) = predictor.predict([predictor.prepare(picture(0, size))])
+    assert labels.shape == size
+
+
+def test_arrays(predictor):
+    """BGR, or RGB if it is said; what the network would take for something else is refused."""
+    image = picture(2)
+    (expected,) = predictor.predict([predictor.prepare(image)])
+    (same,) = predictor.predict([predictor.prepare(np.ascontiguousarray(image[..., ::-1]), channel_order="rgb")])
+    (other,) = predictor.predict([predictor.prepare(image, channel_order="rgb")])
+    assert np.array_equal(same, expected) and not np.array_equal(other, expected)
+    for wrong in (image / 255, image.transpose(2, 0, 1), image[..., 0], torch.from_numpy(image), str(image)):
+        with pytest.raises((TypeError, ValueError), match="expected a picture, BGR"):
+            predictor.prepare(wrong)
+    with pytest.raises(ValueError, match="channel_order must be 'bgr' or 'rgb', got 'RGB'"):
+        predictor.prepare(image, "RGB")
+
+
+def test_values_of_a_float_tiff(predictor, tmp_path):
+    assert cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(ValueError, match="its values are float32 from 0 to 0, where pictures have 8 or 16 bits"):
+        predictor.read(tmp_path / "float.tif")
+
+
+@pytest.fixture(scope="module")
+def grey(files, tmp_path_factory):
+    """Settings of a network of grey pictures, and weights."""
+    folder = tmp_path_factory.mktemp("grey")
+    steps = [dict(type="LoadImageFromFile", color_type="grayscale"), dict(type="PackSegInputs")]
+    options = {
+        "model.backbone.in_channels": 1,
+        "model.data_preprocessor.mean": [120.0],
+        "model.data_preprocessor.std": [60.0],
+        "test_dataloader.dataset.pipeline": steps,
+    }
+    cfg = Config.fromfile(files[0])
+    cfg.merge_from_dict(options)
+    cfg.dump(folder / "grey.py")
+    init_default_scope("mmseg")
+    model = MODELS.build(cfg.model)
+    torch.manual_seed(0)
+    for parameter in model.decode_head.score_fr.parameters():
+        torch.nn.init.normal_(parameter)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), folder / "grey.pth")
+    return str(folder / "grey.py"), str(folder / "grey.pth")
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_grey_network(grey, tta, tmp_path):
+    """Pictures are read as its pipeline says, also with augmentation; colour arrays, as of videos, are made grey."""
+    predictor = Predictor.from_files(*grey, device="cpu", tta=tta)
+    image = write_picture(tmp_path / "colour.png", 1)
+    sample = predictor.read(tmp_path / "colour.png")
+    inputs = sample.packed["inputs"][0] if tta else sample.packed["inputs"]
+    assert inputs.shape[0] == 1 and sample.image.shape == image.shape and np.ptp(sample.image, axis=2).max() == 0
+    (labels,) = predictor.predict([sample])
+    for array in (image, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)):
+        assert np.array_equal(predictor.predict([predictor.prepare(array)])[0], labels)
+    with pytest.raises(ValueError, match=r"expected a picture, grey \(H, W\), .* got the shape \(40, 48, 4\)"):
+        predictor.prepare(np.zeros((40, 48, 4), np.uint8))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 from testing.inference_files import files_below, index_png, picture, read_video, write_picture, write_video
 
 from fcn_plugin.apis.inference import run as run_module
@@ -170,3 +171,23 @@ def test_video_with_fewer_frames_than_it_says(tmp_path, monkeypatch):
 def test_wrong_batch_size(batch_size, tmp_path):
     with pytest.raises(ValueError, match=f"the batch size must be at least 1, got {batch_size}"):
         infer([], tmp_path, batch_size=batch_size)
+
+
+def test_frames_that_are_left_out(pictures, tmp_path):
+    """Of a picture with several, the first is predicted, with a remark."""
+    frames = [Image.fromarray(picture(seed)[..., ::-1]) for seed in range(3)]
+    (tmp_path / "several").mkdir()
+    for name in ("a.webp", "b.tif", "c.png"):
+        frames[0].save(tmp_path / "several" / name, save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(tmp_path / "several/d.tif")
+    _, steps = infer(find_sources([str(tmp_path / "several")], tmp_path / "out"), tmp_path / "out")
+    assert {step.source.name: step.remark for step in steps} == {
+        "a": "it has 3 frames, of which the first alone is predicted",
+        "b": "it has 3 pages, of which the first alone is predicted",
+        "c": "it has 3 frames, of which the first alone is predicted",
+        "d": None,
+    }
+    assert not any(step.problem for step in steps)
+    for name in "abcd":
+        labels, _ = index_png(tmp_path / f"out/labels/{name}.png")
+        assert np.array_equal(labels, picture(0).mean(-1).astype(np.uint8) // 64)

@@ -71,9 +71,20 @@ def test_nothing_half_written(error, tmp_path, monkeypatch):
         (dict(opacity=1.5), "opacity must be from 0 .* to 1, got 1.5"),
         (dict(opacity=-0.1), "got -0.1"),
         (dict(overlays=False, labels=False), "nothing to write"),
-        (dict(dataset_meta=dict(classes=["a"] * 257, palette=[[0] * 3] * 257)), "hold 256 classes, the model has 257"),
+        (dict(dataset_meta=dict(classes=["a"] * 257, palette=[[0] * 3] * 257)), "hold 256 classes, got 257"),
     ],
 )
 def test_wrong_settings(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         PredictionWriter(**{"out": tmp_path, "dataset_meta": META, **settings})
+
+
+def test_indices_of_the_data_set(tmp_path):
+    """With reduce_zero_label, the first class is 1 in the files, and overlays stay as they are."""
+    image, labels = example()
+    for name, meta in (("plain", META), ("reduced", dict(META, reduce_zero_label=True))):
+        PredictionWriter(tmp_path / name, meta).write("x", image, labels)
+    overlays = [np.array(Image.open(tmp_path / name / "overlays/x.png")) for name in ("plain", "reduced")]
+    assert np.array_equal(*overlays)
+    written, palette = index_png(tmp_path / "reduced/labels/x.png")
+    assert np.array_equal(written, labels + 1) and palette[1:] == META["palette"]
