@@ -24,6 +24,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import (
     DATA_SAMPLERS,
+    DATASETS,
     HOOKS,
     LOG_PROCESSORS,
     LOOPS,
@@ -73,7 +74,7 @@ LOADER_SETTINGS = ("num_batch_per_epoch", "disable_subprocess_warning")
 CONSTRUCTOR_SETTINGS = ("constructor", "paramwise_cfg")
 
 
-def check_components(cfg: Config, model: nn.Module | None, split: str, report: Report) -> None:
+def check_components(cfg: Config, model: nn.Module | None, split: str, report: Report) -> bool:
     """Check all that a runner will build of a config, beside its model and data.
 
     Optimizer, schedules, hooks and metrics are built, and thrown away. What would write files, open connections or
@@ -85,24 +86,31 @@ def check_components(cfg: Config, model: nn.Module | None, split: str, report: R
         model (nn.Module, optional): its model, of which no values are used; without it, no optimizer is built.
         split (str): what will run: ``train`` (with its validation), ``val`` or ``test``.
         report (Report): takes the errors.
+
+    Returns:
+        bool: whether all can be built.
     """
     for key in cfg:
         if key not in KNOWN_KEYS and (near := nearest(key, LONG_KEYS, CERTAIN)):
             name = Path(cfg.filename or "the config").name
             print_log(f"nothing reads {key} of {name}{near}", logger="current", level=logging.WARNING)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"), _in_silence():
-        for text in _problems(cfg, model, split):
-            with report.collect():
-                raise ValueError(text)
+        problems = list(_problems(cfg, model, split))
+    for text in problems:
+        with report.collect():
+            raise ValueError(text)
+    return not problems
 
 
 def _problems(cfg: Config, model: nn.Module | None, split: str) -> Iterator[str]:
-    splits = ["train", "val"] if split == "train" else [split]
-    for one in splits:
-        missing = [name for name in NEEDED[one] if cfg.get(name) is None]
-        if missing and (one == split or len(missing) < len(NEEDED[one])):
+    for one, names in NEEDED.items():
+        missing = [name for name in names if cfg.get(name) is None]
+        if missing and (one == split or len(missing) < len(names)):
             what = dict(train="a training", val="a validation", test="a test")[one]
-            yield f"{Path(cfg.filename or 'the config').name} has no {' and no '.join(missing)}, which {what} needs"
+            text = f"{Path(cfg.filename or 'the config').name} has no {' and no '.join(missing)}, which {what} needs"
+            others = " and ".join(name for name in names if name not in missing)
+            yield text if one == split else f"{text}: set {'it' if len(missing) == 1 else 'them'}, or {others} to None"
+    for one in ["train", "val"] if split == "train" else [split]:
         yield from _loop(cfg.get(f"{one}_cfg"), one)
         yield from _dataloader(cfg.get(f"{one}_dataloader"), f"{one}_dataloader")
         yield from _evaluator(cfg.get(f"{one}_evaluator"), f"{one}_evaluator")
@@ -144,15 +152,38 @@ def _dataloader(settings: Mapping | None, where: str) -> Iterator[str]:
         return
     yield from not_whole(settings, where, 1, "batch_size")
     yield from not_whole(settings, where, 0, "num_workers")
+    yield from _dataset(settings.get("dataset"), f"{where}.dataset")
     yield from wrong_settings(settings.get("sampler"), f"{where}.sampler", DATA_SAMPLERS)
+    if "sampler" not in settings and "batch_sampler" not in settings:
+        yield f"{where} has no sampler: set {where}.sampler=dict(type='DefaultSampler', shuffle=False)"
     yield from wrong_settings(settings.get("batch_sampler"), f"{where}.batch_sampler", DATA_SAMPLERS)
     yield from wrong_settings(settings.get("collate_fn"), f"{where}.collate_fn", FUNCTIONS)
     names = [name for name in settings if name not in LOADER_SETTINGS]
     yield from (f"{where}: {text}" for text in unknown_settings(DataLoader, names))
     if not settings.get("num_workers"):
-        for key in ("persistent_workers", "prefetch_factor"):
+        for key, unset in (("persistent_workers", False), ("prefetch_factor", None)):
             if settings.get(key):
-                yield f"{where}.{key} needs workers: set {where}.num_workers to 1 or more, or {key} to None"
+                yield (
+                    f"{where}.{key}={settings[key]} needs workers: set {where}.num_workers to 1 or more, or"
+                    f" {where}.{key}={unset}"
+                )
+
+
+def _dataset(settings: object, where: str) -> Iterator[str]:
+    """The names of the settings of a data set, and of those in it."""
+    if not isinstance(settings, Mapping):
+        if settings is None or isinstance(settings, str):
+            yield f"{where} must be the settings of a data set, dict(type=...), got {settings!r}"
+        return
+    yield from wrong_settings(settings, where, DATASETS)
+    if "dataset" in settings:
+        yield from _dataset(settings["dataset"], f"{where}.dataset")
+    inner = settings.get("datasets") or ()
+    if not isinstance(inner, Sequence) or isinstance(inner, str):
+        yield f"{where}.datasets must be a list of the settings of data sets, got {inner!r}"
+        return
+    for index, one in enumerate(inner):
+        yield from _dataset(one, f"{where}.datasets.{index}")
 
 
 def _evaluator(settings: object, where: str) -> Iterator[str]:
@@ -169,8 +200,12 @@ def _evaluator(settings: object, where: str) -> Iterator[str]:
 def _try_metric(settings: dict) -> None:
     metric = METRICS.build(settings)
     if isinstance(metric, IoUMetric):  # which looks at its figures after the first validation
-        pixels = torch.ones(1)
-        IoUMetric.total_area_to_metrics(pixels, pixels, pixels, pixels, metric.metrics)
+        try:
+            metric.total_area_to_metrics(*[torch.ones(2)] * 4, metric.metrics, metric.nan_to_num, metric.beta)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"iou_metrics={metric.metrics!r} has unknown figures: choose of 'mIoU', 'mDice' and 'mFscore'"
+            ) from error
 
 
 def _optimizer(cfg: Config, model: nn.Module) -> Iterator[str]:

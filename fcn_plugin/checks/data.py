@@ -18,10 +18,10 @@ from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.progress import Progress
 
-from ..utils.building import BUILD_ERRORS
+from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..utils.images import is_remote
-from ..utils.text import first_line, summarize
+from ..utils.text import summarize
 from ..version import __version__
 from .cache import CheckCache, stamp_of
 from .lists import check_names, check_text, nearest
@@ -138,7 +138,7 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
             check_text(dataset)
         dataset.full_init()
     except BUILD_ERRORS as error:
-        raise ValueError(f"{what} cannot be built: {first_line(error)}") from error
+        raise ValueError(f"{what} cannot be built: {explain(error, cfg)}") from error
     if not dataset.metainfo.get("classes"):
         raise ValueError(f"{what} has no classes: give it metainfo=dict(classes=..., palette=...)")
     return dataset

@@ -61,8 +61,8 @@ def check_training(
     for cfg in cfgs:
         require(cfg, "model")
     models = [_check_model(cfg, report) for cfg in cfgs]
-    for cfg, model in zip(cfgs, models):
-        check_components(cfg, model, "train", report)
+    sound = [(cfg, model) for cfg, model in zip(cfgs, models) if check_components(cfg, model, "train", report)]
+    for cfg, _ in sound:
         with report.collect():
             check_hooks(cfg)
     for model in (model for model in models if model is not None):
@@ -82,7 +82,7 @@ def check_training(
         if model is not None and next_model is not None:
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
-    _check_data(cfgs, models, TRAINING, samples, report)
+    _check_data(sound, TRAINING, samples, report)
     if samples and not report.errors:  # samples can be read
         with report.collect():
             check_seeding(cfgs)
@@ -107,15 +107,16 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
     _check_directories(cfg, "val_evaluator" if dataloader == "val_dataloader" else "test_evaluator")
     report, source = Report(), cfg.get("load_from")
     model = _check_model(cfg, report)
-    check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)
+    sound = check_components(cfg, model, dataloader.removesuffix("_dataloader"), report)
     with report.collect():
         if not source:
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
             meta = check_start(source, model, may_differ, earlier_stage=False)
             _check_classes(meta, cfg, dataloader, source)
-    check_predictions(cfg, dataloader.removesuffix("_dataloader"), report)
-    _check_data([cfg], [model], (dataloader,), samples, report)
+    if sound:
+        check_predictions(cfg, dataloader.removesuffix("_dataloader"), report)
+        _check_data([(cfg, model)], (dataloader,), samples, report)
     report.finish()
 
 
@@ -125,7 +126,7 @@ def _check_directories(cfg: Config, evaluator: str) -> None:
     evaluators = cfg.get(evaluator) or []
     directories = [cfg.work_dir, (hooks.get("checkpoint") or {}).get("out_dir"), visualizer.get("save_dir")]
     for metric in evaluators if isinstance(evaluators, list) else [evaluators]:
-        directories.append(metric.get("output_dir"))
+        directories.append(metric.get("output_dir") if isinstance(metric, Mapping) else None)
     for directory in directories:
         if directory and not is_remote(directory):
             check_writable(directory)
@@ -148,15 +149,11 @@ def _check_next_stage(model: nn.Module, next_model: nn.Module, may_differ: Seque
 
 
 def _check_data(
-    cfgs: Sequence[Config],
-    models: Sequence[nn.Module | None],
-    dataloaders: Sequence[str],
-    samples: bool,
-    report: Report,
+    cfgs: Sequence[tuple[Config, nn.Module | None]], dataloaders: Sequence[str], samples: bool, report: Report
 ) -> None:
-    """Check settings, and the data of those configs whose directories and lists are there."""
+    """Check settings, and the data of those configs, each with its model, whose directories and lists are there."""
     right = []
-    for cfg, model in zip(cfgs, models):
+    for cfg, model in cfgs:
         there = False
         with report.collect():
             check_data(cfg, dataloaders)

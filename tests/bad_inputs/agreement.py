@@ -218,9 +218,11 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
         ),
     ),
     Bad(
-        "figures", "val_evaluator.iou_metrics=['mIuO'] has unknown figures", options="val_evaluator.iou_metrics=[mIuO]"
+        "figures",
+        ("val_evaluator cannot be built", "iou_metrics=['mIuO'] has unknown figures"),
+        options="val_evaluator.iou_metrics=[mIuO]",
     ),
-    Bad("metric", "val_evaluator: there is no metric 'IuOMetric'", options="val_evaluator.type=IuOMetric"),
+    Bad("metric", "val_evaluator.type: there is no 'IuOMetric'", options="val_evaluator.type=IuOMetric"),
     Bad("slide-alone", "needs crop_size and stride", options="model.test_cfg.mode=slide"),
     Bad("slide-no-stride", "stride=None", options="model.test_cfg.mode=slide model.test_cfg.crop_size=(32,32)"),
     Bad(
@@ -231,7 +233,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
     Bad("mode", "must be 'whole' or 'slide', got 'wohle'", options="model.test_cfg.mode=wohle"),
     Bad(
         "persistent-workers",
-        "train_dataloader.persistent_workers=True needs workers, but num_workers is 0",
+        "train_dataloader.persistent_workers=True needs workers: set train_dataloader.num_workers to 1 or more",
         options="train_dataloader.persistent_workers=True",
     ),
     Bad(
@@ -255,16 +257,18 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
         " seg_map_path='SegmentationClass'), pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadLabels'),"
         " dict(type='PackSegInputs')]))",
     ),
-    Bad("val-dataloader-alone", "val_dataloader, val_cfg and val_evaluator belong together", options="val_cfg=None"),
+    Bad(
+        "val-dataloader-alone",
+        "config.py has no val_cfg, which a validation needs: set it, or val_dataloader and val_evaluator to None",
+        options="val_cfg=None",
+    ),
     Bad(
         "val-cfg-alone",
-        "val_dataloader and val_evaluator is None, but not val_cfg",
+        "has no val_dataloader and no val_evaluator, which a validation needs: set them, or val_cfg to None",
         options="val_dataloader=None val_evaluator=None",
     ),
-    Bad("test-alone", "test_evaluator is None", options="test_evaluator=None"),
-    Bad(
-        "sampler", "train_dataloader.sampler: there is no sampler 'Nope'", options="train_dataloader.sampler.type=Nope"
-    ),
+    Bad("test-alone", "config.py has no test_evaluator, which a test needs", options="test_evaluator=None"),
+    Bad("sampler", "train_dataloader.sampler.type: there is no 'Nope'", options="train_dataloader.sampler.type=Nope"),
     Bad("metainfo", "metainfo must be dict(classes=..., palette=...)", options="val_dataloader.dataset.metainfo=3"),
     Bad("max-iters", "train_cfg.max_iters must be a whole number", options="train_cfg.max_iters=abc"),
     Bad("val-interval", "train_cfg.val_interval must be", options="train_cfg.val_interval=0"),
@@ -281,7 +285,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
     ),
     Bad(
         "no-such-step",
-        "the pipeline of train_dataloader cannot be built: LoadLabel is not in the mmseg::transform registry",
+        "train_dataloader.dataset.pipeline.0.type: there is no 'LoadLabel' among the toolbox's transforms, did you mean",
         config="train_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadLabel')]))",
     ),
     Bad(

@@ -52,7 +52,7 @@ TABLE = [
     ),
     Bad(
         "loop-of-epochs",
-        "train_cfg: EpochBasedTrainLoop has no setting 'max_iters'; it takes dataloader, dynamic_intervals, max_epochs",
+        "this config does not fit an EpochBasedTrainLoop: the SeededInfiniteSampler never ends an epoch",
         options="train_cfg.type=EpochBasedTrainLoop train_cfg.max_epochs=2",
     ),
     Bad(
@@ -65,12 +65,6 @@ TABLE = [
         "train_dataloader: DataLoader has no setting 'batchsize', did you mean 'batch_size'?",
         config="train_dataloader = dict(batchsize=2)",
     ),
-    Bad(
-        "workers",
-        "train_dataloader.persistent_workers needs workers: set train_dataloader.num_workers to 1 or more",
-        options="train_dataloader.persistent_workers=True",
-    ),
-    Bad("prefetching", "val_dataloader.prefetch_factor needs workers", options="val_dataloader.prefetch_factor=4"),
     Bad(
         "sampler",
         ("train_dataloader.sampler.type: there is no 'InfinitSampler' among", "did you mean 'InfiniteSampler'?"),
@@ -129,7 +123,7 @@ TABLE = [
     ),
     Bad(
         "figure-of-a-metric",
-        "val_evaluator cannot be built: metrics ['mIuO'] is not supported",
+        "val_evaluator cannot be built: iou_metrics='mIuO' has unknown figures",
         options="val_evaluator.iou_metrics=mIuO",
     ),
     Bad("schedule-value", "param_scheduler.0 cannot be built: ", options="param_scheduler.0.power=high"),

@@ -154,7 +154,7 @@ TABLE = [
     ),
     Bad(
         "nothing-to-train",
-        "config has no train_cfg.max_iters",
+        "an IterBasedTrainLoop needs train_cfg.max_iters",
         config="train_dataloader = None\ntrain_cfg = None",
     ),
     Bad(

@@ -55,7 +55,7 @@ def predicted(change=lambda indices: indices, size=(80, 64)):
 
 
 TABLE = [
-    Bad("test-out-file", "out is a file: give a directory", command=f"{TEST} --out out", prepare=out_file),
+    Bad("test-out-file", "out is no directory; give another directory", command=f"{TEST} --out out", prepare=out_file),
     Bad("test-show-dir-file", "out is a file: give a directory", command=f"{TEST} --show-dir out", prepare=out_file),
     Bad(
         "test-overwrites",

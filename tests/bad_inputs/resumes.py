@@ -108,7 +108,7 @@ TABLE = [
     ),
     row("fewer-pictures", "pictures: 8 (", change=begun(shorter_list)),
     row("other-pictures", ("pictures: 8 (", "then, 8 (", ACCEPT), change=begun(other_list)),
-    row("transforms", "pipeline.0.3.prob: 0.5 then, 0.1 now", "train_dataloader.dataset.pipeline.3.prob=0.1"),
+    row("transforms", "pipeline.0.2.prob: 0.5 then, 0.1 now", "train_dataloader.dataset.pipeline.2.prob=0.1"),
     row(
         "model",
         "model.decode_head.loss_decode.loss_weight: not set then, 2.0 now",

@@ -58,22 +58,22 @@ TABLE = [
     ),
     Bad(
         "repeat-of-a-name",
-        (BUILT, "should be config or `BaseDataset` instance, but got <class 'str'>"),
+        "train_dataloader.dataset.dataset must be the settings of a data set, dict(type=...), got 'train.txt'",
         config=wrapped("type='RepeatDataset', times=2, dataset='train.txt'"),
     ),
     Bad(
         "concat-of-one",
-        (BUILT, "should be config or `BaseDataset` instance, but got <class 'str'>"),
+        "train_dataloader.dataset.datasets must be a list",
         config=wrapped("type='ConcatDataset', datasets=inner"),
     ),
     Bad(
         "order-of-a-list",
-        (BUILT, "got an unexpected keyword argument 'order'"),
+        "train_dataloader.sampler: SeededInfiniteSampler has no setting 'order'; it takes dataset, seed, shuffle",
         options="train_dataloader.sampler.order=up",
     ),
     Bad(
         "batches-of-none",
-        (BUILT, "OrientationSampler is not in the mmseg::data sampler registry"),
+        "there is no 'OrientationSampler' among the toolbox's data samplers, did you mean 'OrientationBatchSampler'?",
         options="train_dataloader.batch_sampler.type=OrientationSampler",
     ),
 ]

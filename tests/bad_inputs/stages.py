@@ -143,7 +143,7 @@ TABLE = [
     ),
     Bad(
         "stopping-rule",
-        "the EarlyStoppingHook is refused: Cannot infer the rule for speed",
+        "custom_hooks.0 cannot be built: EarlyStoppingHook: Cannot infer the rule for speed",
         config="custom_hooks = [dict(type='EarlyStoppingHook', monitor='speed')]",
     ),
     Bad(

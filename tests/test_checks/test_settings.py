@@ -381,7 +381,6 @@ class TestLoading:
             [dict(type="Compose", transforms=[LOAD[0], dict(type="Compose", transforms=[LOAD[1]])]), PACK],
             [LOAD[0], dict(type="RandomApply", transforms=[dict(type="LoadOwn")], prob=1.0), PACK],
         ],
-        ids=str,
     )
     def test_wherever_and_whatever(self, pipeline, broken):
         broken.val_dataloader.dataset.pipeline = pipeline
