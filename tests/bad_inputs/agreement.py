@@ -285,7 +285,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
     ),
     Bad(
         "no-such-step",
-        "train_dataloader.dataset.pipeline.0.type: there is no 'LoadLabel' among the toolbox's transforms, did you mean",
+        "train_dataloader.dataset.pipeline.0.type: there is no 'LoadLabel' among the toolbox's transforms, did you",
         config="train_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadLabel')]))",
     ),
     Bad(

@@ -59,7 +59,8 @@ def test_hooks_that_are_always_there(trained):
     work_dir, outcome = trained
     assert "result: AlignedEncoderDecoder" in outcome.stdout
     hooks = set(re.findall(r"\) (\w+Hook) ", outcome.stdout))
-    assert {"CheckpointCheckHook", "IterationSeedHook", "ResumeHook", "EMAHook"} <= hooks
+    required = {"CheckpointCheckHook", "IterationSeedHook", "BroadcastBuffersHook", "FiniteCheckHook", "StopHook"}
+    assert required | {"ResumeHook", "EMAHook"} <= hooks
     assert "ClassMetricsHook" not in hooks
     meta = read_checkpoint(work_dir / "iter_2.pth")["meta"]
     assert meta["precision"] == "float32" and meta["preprocessing"]["mean"] == [104.00699, 116.66877, 122.67892]

@@ -1,6 +1,7 @@
 """Several CPU processes, on one node and on two, must do what one process does."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from testing.utils import (
     tiny_config,
     weights,
 )
+
+from fcn_plugin.visualization.run_log import read_json_lines
 
 RECIPES = {
     "sum": dict(optim_wrapper=dict(optimizer=dict(lr=1e-5))),
@@ -80,6 +83,31 @@ def test_two_nodes(configs, single, tmp_path):
     """A loss averaged over the labelled pixels, of which the processes have differently many."""
     outcomes = train_on_two_nodes(configs["mean"], tmp_path / "nodes")
     check_same_training(outcomes, tmp_path / "nodes", single["mean"])
+
+
+def figures(work_dir: Path) -> dict:
+    """Of the last validation in the newest log."""
+    log = max(work_dir.glob("*/vis_data/scalars.json"))
+    *_, last = (record for record in read_json_lines(log) if "mIoU" in record)
+    return {key: value for key, value in last.items() if "time" not in key}
+
+
+@pytest.mark.slow
+def test_resumed_in_two_processes(voc, tmp_path):
+    """Bit by bit, with dropout, mirroring, workers, and norm layers that see other pictures in each process."""
+    settings = {"model.backbone.norm_cfg": dict(type="BN"), "train_cfg.val_interval": 2, "precision": "float32"}
+    settings |= {"train_dataloader.num_workers": 1, "optim_wrapper.optimizer.lr": 1e-2}
+    config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid", **settings)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train_on_one_node(config, whole)[0].check()
+    cut.mkdir()
+    shutil.copy(whole / "iter_2.pth", cut)
+    resumed = train_on_one_node(config, cut)[0].check()
+    assert "continue from" in resumed.stdout and "An interrupted run" not in resumed.stdout + resumed.stderr
+    assert_same_weights(cut / "iter_4.pth", whole / "iter_4.pth")
+    early, late = (weights(whole / f"iter_{number}.pth")["backbone.bn5_3.running_mean"] for number in (2, 4))
+    assert not torch.equal(early, late)
+    assert figures(cut) == figures(whole) and figures(whole)["step"] == 4
 
 
 def test_dist_test(configs, single, tmp_path):
