@@ -295,7 +295,7 @@ def grey(files, tmp_path_factory):
 
 @pytest.mark.parametrize("tta", [False, True])
 def test_grey_network(grey, tta, tmp_path):
-    """Pictures are read as its pipeline says, also with augmentation; colour arrays, as frames of videos, are made grey."""
+    """Pictures are read as its pipeline says, also with augmentation; colour arrays, as of videos, are made grey."""
     predictor = Predictor.from_files(*grey, device="cpu", tta=tta)
     image = write_picture(tmp_path / "colour.png", 1)
     sample = predictor.read(tmp_path / "colour.png")
