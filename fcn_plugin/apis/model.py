@@ -104,11 +104,13 @@ def input_channels(model: BaseSegmentor) -> int:
 
 
 def picture_check(loader: Mapping, model: BaseSegmentor) -> list[dict]:
-    """The step behind the loading of a picture that checks it, with :class:`CheckPicture`; none for other loaders."""
+    """The step that checks a picture behind its loading, as which it must look; none for a loader of another kind."""
     if not is_step(loader, LoadImageFromFile):
         return []
-    any_values = loader.get("color_type") == "unchanged" or bool(loader.get("to_float32"))
-    return [dict(type="CheckPicture", channels=input_channels(model), any_values=any_values)]
+    colours = loader.get("color_type", "color").partition("_")[0]  # also as color_ignore_orientation
+    channels = {"color": 3, "grayscale": 1}.get(colours) or input_channels(model)
+    any_values = colours == "unchanged" or bool(loader.get("to_float32"))
+    return [dict(type="CheckPicture", channels=channels, any_values=any_values)]
 
 
 def usable_device(name: str | None) -> torch.device:

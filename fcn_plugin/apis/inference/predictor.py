@@ -20,7 +20,7 @@ from ...engine.tta import augmented_model
 from ...utils.config import read_config
 from ...utils.images import as_picture, why_unreadable
 from ..class_meta import class_meta
-from ..model import input_channels, load_segmentor, picture_check, prediction_pipeline, usable_device
+from ..model import load_segmentor, picture_check, prediction_pipeline, usable_device
 
 
 @dataclass
@@ -80,7 +80,6 @@ class Predictor:
             raise ValueError(
                 f"the test pipeline begins with {first['type']}, expected LoadImageFromFile: pictures cannot be read"
             )
-        self._channels = input_channels(model)
         self._check = TRANSFORMS.build(*picture_check(first, model))
         self._prepare = Compose(others)
 
@@ -109,7 +108,7 @@ class Predictor:
         """Prepare a picture, such as a frame of a video, that is here already.
 
         Args:
-            image (np.ndarray): uint8 (H, W, 3), made grey for a network that reads grey; or as the network reads it.
+            image (np.ndarray): uint8 (H, W, 3), made grey where pictures are read so; or as the pipeline reads it.
             channel_order (str): ``bgr``, as OpenCV reads it, or ``rgb``, as Pillow does.
 
         Raises:
@@ -120,7 +119,7 @@ class Predictor:
         colour = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
         if colour and channel_order == "rgb":
             image = np.ascontiguousarray(image[..., ::-1])
-        if colour and self._channels == 1:
+        if colour and self._check.channels == 1:
             image = mmcv.bgr2gray(image)
         self._check.check(image)
         size = image.shape[:2]
