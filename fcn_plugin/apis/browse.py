@@ -21,6 +21,7 @@ from ..checks.data import build_dataset
 from ..checks.weights import model_preprocessing, model_to_check
 from ..evaluation.confusion import IGNORE_INDEX
 from ..utils.config import leaf_datasets
+from ..utils.files import check_writable
 from ..utils.images import as_picture
 from ..visualization.palette import WHITE, blend, paint
 
@@ -173,9 +174,11 @@ def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[P
 
     Raises:
         ValueError: if the config has no such split, or for a number below 1.
+        CannotWriteError: if the directory cannot be written.
     """
     if number < 1:
         raise ValueError(f"the number of pictures must be at least 1, got {number}")
+    check_writable(out)
     loader = build_loader(cfg, split)
     meta, out, files = loader.dataset.metainfo, Path(out), []
     out.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from ..apis.inference.predictor import Predictor
 from ..apis.inference.run import Inference, Step
 from ..apis.inference.sources import check_order, find_sources
 from ..apis.inference.writer import PredictionWriter
+from ..utils.files import check_writable
 from .options import add_cfg_options, add_config
 
 INTERRUPTED = "Interrupted. What is in {out} is whole."
@@ -40,6 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Predict, and say what was written; raises ValueError if some could not be predicted."""
     check_order(args.config, args.weights)
+    check_writable(args.out)
     sources = find_sources(args.sources, args.out)
     options = dict(device=args.device, tta=args.tta, dataset=args.palette)
     predictor = Predictor.from_files(args.config, args.weights, args.cfg_options, **options)

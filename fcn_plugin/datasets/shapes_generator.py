@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ..utils.files import check_writable
 from .shapes import ShapesDataset
 
 CLASSES = ShapesDataset.METAINFO["classes"]
@@ -55,6 +56,7 @@ def write_shapes(
         raise ValueError(f"the seed must be >= 0, got {seed}")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: give a directory that does not exist yet")
+    check_writable(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
         complete = Path(temporary, "set")

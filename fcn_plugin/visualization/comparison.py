@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..evaluation.confusion import class_areas, confusion_matrix
 from ..evaluation.fcn_metric import FCNScores, fcn_scores
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, check_writable
 from .confusion import draw_confusion
 from .evaluation_set import EvaluationSet
 from .figures import save_figure
@@ -128,10 +128,12 @@ def check_empty(out: str | Path) -> None:
 
     Raises:
         FileExistsError: if it is a file or has files.
+        CannotWriteError: if it cannot be made.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is there already: give another --out, or remove it")
+    check_writable(out)
 
 
 def _image_scores(comparison: Comparison) -> Iterable[list[str]]:

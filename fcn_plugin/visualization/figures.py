@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, check_writable
 
 DPI = 110  #: of pictures made of pixels
 
@@ -35,10 +35,12 @@ def check_picture_name(path: str | Path) -> None:
 
     Raises:
         ValueError: if it does not end in a format that matplotlib writes.
+        CannotWriteError: if its directory cannot be written.
     """
     formats = FigureCanvasAgg.get_supported_filetypes()
     if Path(path).suffix.lstrip(".").lower() not in formats:
         raise ValueError(f"a picture must end in .{', .'.join(sorted(formats))}, got {path}")
+    check_writable(Path(path).parent)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..utils.config import read_config
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, check_writable
 from .class_metrics import ClassMetrics, last_test, last_validation, ordered_means
 from .comparison import Comparison, compare
 from .confusion import draw_confusion
@@ -50,6 +50,7 @@ def write_report(
     out = Path(out)
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {out.parent} for the report {out.name}")
+    check_writable(out.parent)
     stages = read_stages(work_dir)
     cfg = read_config(str(stages[-1].sessions[-1] / CONFIG), data_root=data_root)
     compared = compare(EvaluationSet(cfg, "val"), predictions) if predictions else None

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, check_writable
 from ..utils.text import summarize
 from ..version import __version__
 from .caffemodel import CaffeModel, read_caffemodel
@@ -222,6 +222,7 @@ def save_weights(checkpoint: dict, path: str | os.PathLike) -> None:
         raise FileExistsError(f"{path} exists already: give another name, or remove it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
+    check_writable(path.parent)
     with atomic_write(path) as partial:
         if path.suffix == SUFFIX:
             write_safetensors(checkpoint, partial)

@@ -17,6 +17,7 @@ from testing.utils import (
     PROCESSES,
     ROOT,
     Outcome,
+    _run_tool,
     assert_same_weights,
     finish,
     free_port,
@@ -133,42 +134,85 @@ def test_training(shapes, tmp_path):
         check_result(work, shapes / "work")
 
 
-def test_two_processes(shapes, tmp_path):
-    """Signals come to the launcher, to its group, or to one process, and never at the same iteration of both."""
-    arguments = (shapes / f"configs/{STAGES[0]}.py", "--data-root", shapes / "data", "--cfg-options")
-    arguments += ("train_cfg.max_iters=6", "train_dataloader.num_workers=1", "model.neck.dropout_ratio=0.5")
-    tool = ("bash", ROOT / "tools/dist_train.sh", *arguments[:1], 2, *arguments[1:])
+OPTIONS = ("train_cfg.max_iters=6", "train_dataloader.num_workers=1")
 
-    def train(work: Path, number: int | None = None) -> Outcome:
-        with started(*tool, "work_dir=unused", "--work-dir", work / STAGES[0], cwd=shapes, PORT=free_port()) as process:
-            before = progress(work)
-            while number and process.poll() is None and progress(work) < before + 1:
+
+def train_in_two(shapes: Path, work: Path, number: int | None = None) -> tuple[list[int], str]:
+    """The exit codes of two processes, the second of which gets a signal and then, unless killed, the first."""
+    arguments = (shapes / f"configs/{STAGES[0]}.py", "--data-root", shapes / "data", "--launcher", "pytorch")
+    arguments += ("--work-dir", work / STAGES[0], "--cfg-options", *OPTIONS)
+    before, port = progress(work), free_port()
+    processes = [
+        PROCESSES.Process(target=in_group, args=(rank, port, work / f"log{rank}", [*map(str, arguments)]))
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    while number and progress(work) <= before:
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.01)
+    for process in reversed(processes if number == signal.SIGINT else processes[1:] if number else []):
+        os.kill(process.pid, number)
+        time.sleep(0.03)
+    for process in processes:
+        process.join(60)
+        assert not group_of(process.pid) or process.exitcode == -9
+    output = "".join(path.read_text() for path in work.glob("log?/std*"))
+    codes = [process.exitcode for process in processes]
+    assert number or codes == [0, 0], output[-3000:]
+    return codes, output
+
+
+@pytest.fixture(scope="module")
+def two_processes(shapes, tmp_path_factory) -> Path:
+    """Where two processes trained the first stage."""
+    work = tmp_path_factory.mktemp("two")
+    train_in_two(shapes, work)
+    return work
+
+
+class TestTwoProcesses:
+    """Signals come to the launcher, or to both processes, and never at the same moment of their iterations."""
+
+    def test_with_a_launcher(self, shapes, two_processes, tmp_path):
+        """And gone on with without one."""
+        arguments = ("--data-root", shapes / "data", "--work-dir", tmp_path / STAGES[0], "--cfg-options", *OPTIONS)
+        command = ("bash", ROOT / "tools/dist_train.sh", shapes / f"configs/{STAGES[0]}.py", 2, *arguments)
+        with started(*command, cwd=shapes, PORT=free_port()) as process:
+            while process.poll() is None and not progress(tmp_path):
                 time.sleep(0.01)
-            if number == signal.SIGKILL:
-                children = [
-                    int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-                ]
-                os.kill(children[-1], number)
-            elif number:
-                process.send_signal(number)
+            process.send_signal(signal.SIGTERM)
             outcome = finish(process)
-            assert not number or not group_of(process.pid)
-            return outcome
+        assert outcome.returncode == 143 and "Traceback" not in outcome.stderr, outcome.stderr[-3000:]
+        assert outcome.stdout.count("SIGTERM: ended at iteration") == 1
+        train_in_two(shapes, tmp_path)
+        check_result(tmp_path, two_processes, STAGES[:1])
 
-    train(tmp_path / "expected").check()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
-        outcome = train(tmp_path / "work", number)
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+    def test_without(self, number, shapes, two_processes, tmp_path):
+        codes, output = train_in_two(shapes, tmp_path, number)
         if number == signal.SIGKILL:
-            assert outcome.returncode == 1
+            assert codes == [1, -9]
         else:
-            assert outcome.returncode == SIGNALS[number], outcome.stderr[-3000:]
-            assert f"{number.name}: ended at iteration" in outcome.stdout and "Traceback" not in outcome.stderr
-    train(tmp_path / "work").check()
-    check_result(tmp_path / "work", tmp_path / "expected", STAGES[:1])
+            assert codes == [130, 130] and "Traceback" not in output
+            assert (
+                output.count("SIGINT: ended at iteration") == 1 == output.count("Ending after this iteration. Ctrl-C")
+            )
+        train_in_two(shapes, tmp_path)
+        check_result(tmp_path, two_processes, STAGES[:1])
+
+
+def in_group(rank: int, port: int, log: Path, arguments: list[str]) -> None:
+    """For a process of its own: train as one of two."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    log.mkdir(exist_ok=True)
+    _run_tool("train.py", arguments, str(log.parent), str(log))
 
 
 def call(function: Callable, *args: object) -> None:
     """What a subcommand is for a function: for a process of its own."""
+    os.setsid()
     with cli.handled({signal.SIGTERM: cli.end_at_once}):
         function(*args)
 
@@ -182,7 +226,7 @@ def test_preparation(kind, tmp_path):
             name: (prepare, tmp_path / name, tmp_path / "archives", release, 2) for name in ("expected", "work")
         }
     else:
-        commands = {name: (write_shapes, tmp_path / name, 40, 10, (80, 64)) for name in ("expected", "work")}
+        commands = {name: (write_shapes, tmp_path / name, 150, 10, (80, 64)) for name in ("expected", "work")}
 
     def start(name: str) -> Process:
         process = PROCESSES.Process(target=call, args=commands[name])
@@ -196,10 +240,11 @@ def test_preparation(kind, tmp_path):
     seconds, draw, kills = time.monotonic() - begin, random.Random(kind), 0
     for interrupt, _ in kinds(8):
         process = start("work")
-        time.sleep(draw.uniform(0.05, seconds))
+        time.sleep(draw.uniform(0.05, 0.9 * seconds))
         if process.is_alive():
             interrupt(process.pid)
         process.join(60)
+        assert not group_of(process.pid) or process.exitcode == -9
         kills += process.exitcode != 0
     process = start("work")
     process.join()

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from ...checks.weights import model_preprocessing
-from ...utils.files import atomic_write
+from ...utils.files import atomic_write, check_writable
 from ...weights.download import local_file
 from ...weights.importing import file_checksums
 from ..model import load_segmentor
@@ -92,6 +92,7 @@ def export_network(
         raise FileExistsError(f"{out} exists already: give another name, or remove it")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {out.parent} to write {out.name} to")
+    check_writable(out.parent)
     model, meta = load_segmentor(cfg, weights)
     preprocessor = None if prepared_input else model_preprocessing(model)
     network = ExportableNetwork(prepare(model), preprocessor).eval()

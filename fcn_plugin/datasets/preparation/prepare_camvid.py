@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from ...utils.files import atomic_write
+from ...utils.files import atomic_write, check_writable
 from ..camvid import CamVidDataset
 from .files import check_arguments, for_each, log, missing_files, raise_problems, remove_partial_files, write_label
 from .lists import FOLDER, IMAGES, LABELS, list_problems, tree_problems, write_list
@@ -69,6 +69,7 @@ def prepare_camvid(
     check_arguments(root, workers)
     if not check_camvid(root, release):
         return False
+    check_writable(root)
     pairs = {split: _read_frames(source, split) for split in release.counts}
     lists = {split: [image.stem for image, _ in files] for split, files in pairs.items()}
     raise_problems(list_problems(lists, release.counts, combinations(lists, 2)), f"{source}: ")

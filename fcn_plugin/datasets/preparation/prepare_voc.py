@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...utils.files import atomic_write
+from ...utils.files import atomic_write, check_writable
 from .download import bytes_in, check_archive, download, part_of
 from .files import check_arguments, for_each, log, missing_files, raise_problems, remove_partial_files
 from .lists import FOLDER, IMAGES, LABELS, list_problems, read_list, tree_problems, write_list
@@ -120,6 +120,7 @@ class _Preparation:
         begun = self.sbd and self.unpacked_sbd.exists()
         if not (needed or begun or check_voc(self.root, self.sbd, self.release)):
             return False
+        check_writable(self.root)
         paths = self.paths([*needed]) if needed else {}
         self.root.mkdir(parents=True, exist_ok=True)
         try:
