@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
@@ -16,6 +17,7 @@ from mmengine.runner import Runner
 
 from ...utils.text import summarize
 from ..distributed import PATIENCE
+from .whole_checkpoint_hook import checkpoint_hook
 
 ADVICE = "lower the rate, or look at these images: docs/troubleshooting.md has more. Checkpoints are as they were"
 
@@ -68,7 +70,7 @@ class FiniteCheckHook(Hook):
             if not all(bool(image.isfinite().all()) for image in inputs):
                 text += ". Images of this batch hold values that are not finite: correct them"
             else:
-                text += f": {ADVICE}"
+                text += f": {ADVICE}{self._ruined_checkpoint(runner)}"
         self._end_if_any(text)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -95,6 +97,15 @@ class FiniteCheckHook(Hook):
         figures = [value for value in (metrics or {}).values() if isinstance(value, float)]
         if figures and all(map(math.isnan, figures)):
             runner.logger.warning(f"all figures of this validation are NaN: {', '.join(metrics)}")
+
+    @staticmethod
+    def _ruined_checkpoint(runner: Runner) -> str:
+        """What to say of a checkpoint of the iteration before, whose weights are finite, but too large."""
+        hook = checkpoint_hook(runner)
+        saved = (hook and hook.last_ckpt) or (runner._load_from if runner._resume else None)
+        if not saved or Path(saved).name != hook.filename_tmpl.format(runner.iter):
+            return ""
+        return f"; {saved} has the weights that give this loss: remove it to go on from the one before"
 
     def _where(self, runner: Runner) -> str:
         rates = sorted({rate for rates in runner.optim_wrapper.get_lr().values() for rate in rates})

@@ -63,3 +63,8 @@ class _LateRemoval:
         for path, remove in removals.items():
             if path not in keep:
                 remove()
+
+
+def checkpoint_hook(runner: Runner) -> CheckpointHook | None:
+    """The hook that saves a run's checkpoints, if there is one."""
+    return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
