@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 from mmengine.config import Config
@@ -80,5 +81,10 @@ def run_in_first_process(check: Callable[[], None], cfg: Config) -> None:
     if error:
         raise error
     if failed:
-        time.sleep(PATIENCE)  # launchers end all processes when one fails
-        raise SystemExit(1)
+        leave()
+
+
+def leave() -> NoReturn:
+    """Leave after another process has said what is wrong: launchers end all processes when one fails."""
+    time.sleep(PATIENCE)
+    raise SystemExit(1)

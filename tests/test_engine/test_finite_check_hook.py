@@ -11,7 +11,8 @@ from testing.utils import PROCESSES, free_port, run_tool, weights
 from torch import distributed, nn
 
 from fcn_plugin.datasets.shapes_generator import write_shapes
-from fcn_plugin.engine.hooks import FiniteCheckHook, finite_check_hook
+from fcn_plugin.engine import distributed as group
+from fcn_plugin.engine.hooks import FiniteCheckHook
 from fcn_plugin.engine.hooks.finite_check_hook import NotFiniteError
 
 
@@ -104,7 +105,7 @@ def test_validation(hook, runner):
 
 def in_process(rank: int, port: int, bad: list[int], results) -> None:
     """One of three processes; ``bad`` are those whose loss is NaN."""
-    finite_check_hook.PATIENCE = 0.5
+    group.PATIENCE = 0.5
     address = f"tcp://127.0.0.1:{port}"
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=3)
     loss = math.nan if rank in bad else 1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ...utils.text import summarize
-from ..distributed import PATIENCE
+from ..distributed import leave
 from .whole_checkpoint_hook import checkpoint_hook
 
 ADVICE = "lower the rate, or look at these images: docs/troubleshooting.md has more. Checkpoints are as they were"
@@ -117,7 +116,7 @@ class FiniteCheckHook(Hook):
         """End all processes, where all have found the same."""
         if get_rank() == 0:
             raise NotFiniteError(text)
-        self._leave()
+        leave()
 
     def _end_if_any(self, text: str | None) -> None:
         """End all processes if one has found something; the first of those tells it."""
@@ -126,12 +125,7 @@ class FiniteCheckHook(Hook):
         if first == get_rank():
             raise NotFiniteError(text)
         if first < get_world_size():
-            self._leave()
-
-    @staticmethod
-    def _leave() -> None:
-        time.sleep(PATIENCE)  # launchers end all processes when one fails
-        raise SystemExit(1)
+            leave()
 
 
 def _model_of(runner: Runner) -> torch.nn.Module:
