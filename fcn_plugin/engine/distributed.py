@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
+from typing import NoReturn
 
 import torch
 from mmengine.config import Config
@@ -94,5 +95,10 @@ def run_in_first_process(check: Callable[[], None], cfg: Config) -> None:
     if error:
         raise error
     if failed:
-        time.sleep(PATIENCE)  # launchers end all processes when one fails
-        raise SystemExit(1)
+        leave()
+
+
+def leave() -> NoReturn:
+    """Leave after another process has said what is wrong: launchers end all processes when one fails."""
+    time.sleep(PATIENCE)
+    raise SystemExit(1)

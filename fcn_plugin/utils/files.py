@@ -54,16 +54,22 @@ def _why_not_written(error: Exception, partial: Path) -> str | None:
     return None
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def check_writable(folder: str | os.PathLike) -> None:
     """Try whether a directory can be made, or written to; nothing is left behind, no time stamp either.
 
     Raises:
         CannotWriteError: if it cannot.
     """
-    existing = Path(folder).absolute()
     try:
-        while not os.path.lexists(existing):
-            existing = existing.parent
+        existing = next(path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if _is_there(path))
         if not existing.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{existing} is no directory")
         with tempfile.TemporaryFile(dir=existing, buffering=0) as file:

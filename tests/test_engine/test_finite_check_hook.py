@@ -11,7 +11,8 @@ from testing.utils import PROCESSES, free_port, run_tool, weights
 from torch import distributed, nn
 
 from fcn_plugin.datasets.shapes_generator import write_shapes
-from fcn_plugin.engine.hooks import FiniteCheckHook, finite_check_hook
+from fcn_plugin.engine import distributed as group
+from fcn_plugin.engine.hooks import FiniteCheckHook
 from fcn_plugin.engine.hooks.finite_check_hook import NotFiniteError
 
 
@@ -25,7 +26,15 @@ def runner():
     optimizer.step()
     warnings = []
     logger = SimpleNamespace(warning=warnings.append)
-    return SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimizer), iter=6, logger=logger, warnings=warnings)
+    return SimpleNamespace(
+        model=model,
+        optim_wrapper=OptimWrapper(optimizer),
+        iter=6,
+        hooks=[],
+        _resume=False,
+        logger=logger,
+        warnings=warnings,
+    )
 
 
 def batch(*names: str, value: float = 1.0) -> dict:
@@ -96,11 +105,13 @@ def test_validation(hook, runner):
 
 def in_process(rank: int, port: int, bad: list[int], results) -> None:
     """One of three processes; ``bad`` are those whose loss is NaN."""
-    finite_check_hook.PATIENCE = 0.5
+    group.PATIENCE = 0.5
     address = f"tcp://127.0.0.1:{port}"
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=3)
     loss = math.nan if rank in bad else 1.0
-    runner = SimpleNamespace(iter=4, optim_wrapper=SimpleNamespace(get_lr=lambda: dict(lr=[0.5])))
+    runner = SimpleNamespace(
+        iter=4, hooks=[], _resume=False, optim_wrapper=SimpleNamespace(get_lr=lambda: dict(lr=[0.5]))
+    )
     try:
         FiniteCheckHook().after_train_iter(runner, 0, None, dict(loss=torch.tensor(loss)))
         results.put((rank, "went on"))
@@ -125,31 +136,32 @@ def test_several_processes(bad, expected):
         process.join(60)
 
 
-RATE = "param_scheduler = [dict(type='ConstantLR', factor=1e30, begin=3, end=4, by_epoch=False)]"
+RATE = "param_scheduler = [dict(type='StepLR', step_size=3, gamma=1e30, by_epoch=False)]"
 LOADERS = "".join(f"{split}_dataloader = dict(num_workers=0, persistent_workers=False)\n" for split in ("train", "val"))
 SETTINGS = {
-    "accumulation": "optim_wrapper = dict(accumulative_counts=2)",
-    "averaged": "custom_hooks = [dict(type='EMAHook')]",
-    "bfloat16": "precision = 'bfloat16'",
+    "optim_wrapper = dict(accumulative_counts=2)": 2,
+    "custom_hooks = [dict(type='EMAHook')]": 3,
+    "precision = 'bfloat16'": 3,
 }
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_stages(settings, tmp_path):
+@pytest.mark.parametrize("settings, interval", SETTINGS.items())
+def test_stages(settings, interval, tmp_path):
     """The rate becomes far too large in the fourth iteration of the first stage of three."""
     write_shapes(tmp_path / "data", 6, 2, (80, 64))
-    schedule = "train_cfg = dict(max_iters=8, val_interval=20)\ndefault_hooks = dict(checkpoint=dict(interval=2))\n"
-    config = narrow_stages(tmp_path, f"{schedule}{LOADERS}{RATE}\n{SETTINGS[settings]}\n")
+    schedule = "train_cfg = dict(max_iters=8, val_interval=20)\n"
+    schedule += f"default_hooks = dict(checkpoint=dict(interval={interval}, max_keep_ckpts=1))\n"
+    config = narrow_stages(tmp_path, f"{schedule}{LOADERS}{RATE}\n{settings}\n")
     work = tmp_path / "work/fcn8s_narrow"
     outcome = run_tool("train.py", config, "--data-root", tmp_path / "data", "--work-dir", work, cwd=tmp_path)
     assert outcome.returncode == 1
     (error,) = outcome.errors
-    assert error.startswith("error: ") and "not finite after iteration" in error or "the loss of iteration" in error
-    assert "train_0000" in error and "(rate 1e+" in error
+    newest = {2: "iter_4.pth", 3: "iter_3.pth"}[interval]  # before the iteration, and before the weights were too large
+    assert (f"{newest} has the weights that give this loss: remove it" in error) == (interval == 2)
+    assert error.startswith(("error: the loss of iteration", "error: weights are not finite after iteration"))
+    assert "(rate 1e+27; images of this iteration: " in error and str(tmp_path / "data/JPEGImages/train_0000") in error
     first = work.with_name("fcn32s_narrow")
-    (newest,) = [
-        path for path in first.glob("*.pth") if path.name == (first / "last_checkpoint").read_text().split("/")[-1]
-    ]
-    assert all(value.isfinite().all() for value in weights(newest).values())
-    assert sorted(path.name for path in first.glob("*.pth"))[-1] == newest.name == "iter_2.pth"
-    assert sorted(path.name for path in work.parent.iterdir()) == ["fcn32s_narrow"]
+    assert (first / "last_checkpoint").read_text() == str(first / newest)
+    assert [path.name for path in first.glob("*.pth")] == [newest]
+    assert all(value.isfinite().all() for value in weights(first / newest).values())
+    assert [path.name for path in work.parent.iterdir()] == ["fcn32s_narrow"]

@@ -4,9 +4,11 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
 
@@ -46,9 +48,10 @@ def send(number: int) -> Callable[[int], None]:
     return lambda pid: os.kill(pid, number)
 
 
-def fill_disk(pid: int) -> None:
-    """From now on the process cannot write files as large as a checkpoint is; logs are smaller."""
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+def fill_disk(pid: int, limit: int = 100_000) -> None:
+    """From now on the process cannot write larger files, in bytes: a checkpoint is, logs are smaller."""
+    with suppress(ProcessLookupError):  # it has ended
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
 
 
 #: What is done to a process, and its exit code.
@@ -217,44 +220,42 @@ def call(function: Callable, *args: object) -> None:
         function(*args)
 
 
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("kind", ["voc", "shapes"])
 def test_preparation(kind, tmp_path):
-    """What is written meanwhile is the same as of an undisturbed preparation, and nothing else is left."""
-    if kind == "voc":
-        release = make_archives(tmp_path / "archives")
-        commands = {
-            name: (prepare, tmp_path / name, tmp_path / "archives", release, 2) for name in ("expected", "work")
-        }
-    else:
-        commands = {name: (write_shapes, tmp_path / name, 150, 10, (80, 64)) for name in ("expected", "work")}
+    """What is written by a disturbed preparation is the same as by another, and nothing else is left."""
+    place, work = tmp_path / "place", tmp_path / "place/work"
+    release = make_archives(tmp_path / "archives")
+    functions = {
+        "voc": lambda root: (prepare, root, tmp_path / "archives", release, 2),
+        "shapes": lambda root: (write_shapes, root, 60, 10, (80, 64)),
+    }
+    place.mkdir()
 
-    def start(name: str) -> Process:
-        process = PROCESSES.Process(target=call, args=commands[name])
+    def start(root: Path) -> Process:
+        process = PROCESSES.Process(target=call, args=functions[kind](root))
         process.start()
         return process
 
-    begin = time.monotonic()
-    process = start("expected")
+    start(tmp_path / "expected").join()
+    expected, draw = files(tmp_path / "expected"), random.Random(kind)
+    for interrupt, _ in kinds(6):
+        ended = True
+        while ended:  # before it was interrupted
+            shutil.rmtree(work, ignore_errors=True)
+            process, number = start(work), draw.randrange(len(expected))
+            while process.is_alive() and sum(1 for path in place.rglob("*") if path.is_file()) <= number:
+                time.sleep(0.001)
+            if interrupt is fill_disk:
+                fill_disk(process.pid, 10)
+            else:
+                interrupt(process.pid)
+            process.join(60)
+            ended = process.exitcode == 0
+            assert process.exitcode == -9 or not group_of(process.pid)
+    process = start(work)
     process.join()
-    assert process.exitcode == 0
-    seconds, draw, kills = time.monotonic() - begin, random.Random(kind), 0
-    for interrupt, _ in kinds(8):
-        process = start("work")
-        time.sleep(draw.uniform(0.05, 0.9 * seconds))
-        if process.is_alive():
-            interrupt(process.pid)
-        process.join(60)
-        assert not group_of(process.pid) or process.exitcode == -9
-        kills += process.exitcode != 0
-    process = start("work")
-    process.join()
-    assert process.exitcode == 0 and kills >= 2
-    work, expected = (
-        {
-            str(path.relative_to(tmp_path / name)): path.read_bytes()
-            for path in (tmp_path / name).rglob("*")
-            if path.is_file()
-        }
-        for name in ("work", "expected")
-    )
-    assert work == expected
+    assert process.exitcode == 0 and files(work) == expected

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
@@ -15,7 +15,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ...utils.text import summarize
-from ..distributed import PATIENCE
+from ..distributed import leave
+from .whole_checkpoint_hook import checkpoint_hook
 
 ADVICE = "lower the rate, or look at these images: docs/troubleshooting.md has more. Checkpoints are as they were"
 
@@ -68,7 +69,7 @@ class FiniteCheckHook(Hook):
             if not all(bool(image.isfinite().all()) for image in inputs):
                 text += ". Images of this batch hold values that are not finite: correct them"
             else:
-                text += f": {ADVICE}"
+                text += f": {ADVICE}{self._ruined_checkpoint(runner)}"
         self._end_if_any(text)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -96,6 +97,15 @@ class FiniteCheckHook(Hook):
         if figures and all(map(math.isnan, figures)):
             runner.logger.warning(f"all figures of this validation are NaN: {', '.join(metrics)}")
 
+    @staticmethod
+    def _ruined_checkpoint(runner: Runner) -> str:
+        """What to say of a checkpoint of the iteration before, whose weights are finite, but too large."""
+        hook = checkpoint_hook(runner)
+        saved = (hook and hook.last_ckpt) or (runner._load_from if runner._resume else None)
+        if not saved or Path(saved).name != hook.filename_tmpl.format(runner.iter):
+            return ""
+        return f"; {saved} has the weights that give this loss: remove it to go on from the one before"
+
     def _where(self, runner: Runner) -> str:
         rates = sorted({rate for rates in runner.optim_wrapper.get_lr().values() for rate in rates})
         rate = " to ".join(f"{rate:.4g}" for rate in (rates if len(rates) == 1 else rates[:: len(rates) - 1]))
@@ -106,7 +116,7 @@ class FiniteCheckHook(Hook):
         """End all processes, where all have found the same."""
         if get_rank() == 0:
             raise NotFiniteError(text)
-        self._leave()
+        leave()
 
     def _end_if_any(self, text: str | None) -> None:
         """End all processes if one has found something; the first of those tells it."""
@@ -115,12 +125,7 @@ class FiniteCheckHook(Hook):
         if first == get_rank():
             raise NotFiniteError(text)
         if first < get_world_size():
-            self._leave()
-
-    @staticmethod
-    def _leave() -> None:
-        time.sleep(PATIENCE)  # launchers end all processes when one fails
-        raise SystemExit(1)
+            leave()
 
 
 def _model_of(runner: Runner) -> torch.nn.Module:

@@ -10,12 +10,13 @@ from types import FrameType
 
 import torch
 from mmengine.dist import all_reduce, barrier
-from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ...utils.signals import end_at_once, exit_code
 from ..distributed import is_first_process
+from .whole_checkpoint_hook import checkpoint_hook
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 AGAIN = 1.0  #: seconds after which a Ctrl-C is another one: launchers pass on what their processes got as well
@@ -58,7 +59,7 @@ class StopHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Take over signals, and warn of checkpoints in the middle of an accumulation."""
         self._trains = True
-        hook, counts = _checkpoint_hook(runner), getattr(runner.optim_wrapper, "_accumulative_counts", 1)
+        hook, counts = checkpoint_hook(runner), getattr(runner.optim_wrapper, "_accumulative_counts", 1)
         if hook and not hook.by_epoch and hook.interval % counts:
             runner.logger.warning(
                 f"checkpoints every {hook.interval} iterations, gradients accumulated over {counts}: a training goes on"
@@ -101,7 +102,7 @@ class StopHook(Hook):
         return int(number)
 
     def _end(self, runner: Runner, number: int, done: int) -> None:
-        hook, text = _checkpoint_hook(runner), "from the last checkpoint"
+        hook, text = checkpoint_hook(runner), "from the last checkpoint"
         if isinstance(runner.train_loop, IterBasedTrainLoop) and hook and not hook.by_epoch:
             name = hook.filename_tmpl.format(done)
             if _weights_are_updated(runner):
@@ -113,10 +114,6 @@ class StopHook(Hook):
         )
         barrier()  # a launcher ends all processes when the first one leaves
         raise SystemExit(exit_code(number))
-
-
-def _checkpoint_hook(runner: Runner) -> CheckpointHook | None:
-    return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
 
 
 def _weights_are_updated(runner: Runner) -> bool:

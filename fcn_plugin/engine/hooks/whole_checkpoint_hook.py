@@ -6,17 +6,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+import torch
+from mmengine.dist import broadcast, is_main_process
 from mmengine.fileio import BaseStorageBackend, LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
+
+from ..distributed import leave
 
 
 class WholeCheckpointHook(CheckpointHook):
     """The toolbox's CheckpointHook, which removes an outdated checkpoint when the one that follows has been saved.
 
     The toolbox removes it before: a full disk or a kill then leaves none, with ``max_keep_ckpts=1``. A StageRunner
-    has this hook in place of the toolbox's, with the same settings.
+    has this hook in place of the toolbox's, with the same settings. Of several processes, all end when the first one
+    cannot write.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -28,7 +32,17 @@ class WholeCheckpointHook(CheckpointHook):
         self.file_backend = _LateRemoval(self.file_backend)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        super()._save_checkpoint_with_step(runner, step, meta)
+        error = None
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        except OSError as caught:  # in the first process, which writes
+            error = caught
+        failed = torch.tensor(int(error is not None))
+        broadcast(failed)
+        if error:
+            raise error
+        if failed:
+            leave()
         self._remove()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
@@ -63,3 +77,8 @@ class _LateRemoval:
         for path, remove in removals.items():
             if path not in keep:
                 remove()
+
+
+def checkpoint_hook(runner: Runner) -> CheckpointHook | None:
+    """The hook that saves a run's checkpoints, if there is one."""
+    return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
