@@ -14,7 +14,7 @@ from fcn_plugin.apis.inference.predictor import Predictor
 CLASSES, SHIFT = 11, 1  # reduce_zero_label: the files have the first class as 1
 NAMES = ["bonn/image4", "bonn/image5", "ulm/image4"]
 UNLABELLED = """
-test_dataloader = dict(dataset=dict(data_prefix=dict(_delete_=True, img_path='cities'), pipeline=PIPELINE))
+test_dataloader = dict(dataset=dict(data_prefix=dict(_delete_=True, img_path='cities'PREFIX), pipeline=PIPELINE))
 test_evaluator = [dict(type='FCNMetric', format_only=True)]
 """
 
@@ -63,13 +63,18 @@ def test_images_in_folders(cities, tmp_path):
     assert len(set(pictures)) == len(NAMES)
 
 
+IMAGE, LABELS, PACK = (f"dict(type={kind!r})" for kind in ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs"))
+
+
 @pytest.mark.parametrize(
-    "pipeline", ["_base_.test_pipeline", "[dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]"]
+    "prefix, pipeline",
+    [("", f"[{IMAGE}, {PACK}]"), (", seg_map_path='nowhere'", f"[{IMAGE}, {LABELS}, {PACK}]")],
+    ids=["none", "missing"],
 )
-def test_images_without_labels(pipeline, cities, tmp_path):
+def test_images_without_labels(prefix, pipeline, cities, tmp_path):
     """Predictions and painted pictures, without figures; labels that the pipeline asks for are not missed."""
     config = tmp_path / "unlabelled.py"
-    text = UNLABELLED.replace("PIPELINE", pipeline)
+    text = UNLABELLED.replace("PREFIX", prefix).replace("PIPELINE", pipeline)
     config.write_text(f"_base_ = {str(cities / 'cities.py')!r}{text}")
     options = ("--out", tmp_path / "out", "--show-dir", tmp_path / "painted", "--work-dir", tmp_path / "work", "--tta")
     outcome = run_tool("test.py", config, cities / "weights.pth", *options, cwd=tmp_path).check()
