@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from .census import Picture
 from .data import check_data, check_samples
 from .report import Report
 from .weights import (
@@ -23,7 +24,9 @@ from .weights import (
 TRAINING = ("train_dataloader", "val_dataloader")
 
 
-def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], samples: bool = True) -> None:
+def check_training(
+    cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], samples: bool = True
+) -> list[dict[str, Picture]]:
     """Check stages that are to be trained in turn, each from the weights of the one before it.
 
     Args:
@@ -32,6 +35,9 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         may_differ (Sequence[Sequence[str]]): for each stage, regular expressions of weights that need not be those of
             the checkpoint before.
         samples (bool): read all images and labels.
+
+    Returns:
+        list[dict[str, Picture]]: for each stage, the largest image of each dataloader that was read.
 
     Raises:
         FileNotFoundError, ValueError: for one problem, what tells it; for several, one error that lists them.
@@ -50,11 +56,14 @@ def check_training(cfgs: Sequence[Config], may_differ: Sequence[Sequence[str]], 
         if model is not None and next_model is not None:
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(before)}, the stage before {_name(after)}")
-    _check_data(cfgs, TRAINING, samples, report)
+    largest = _check_data(cfgs, TRAINING, samples, report)
     report.finish()
+    return largest
 
 
-def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True) -> None:
+def check_evaluation(
+    cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True
+) -> dict[str, Picture]:
     """Check a validation or a test of the checkpoint ``load_from``.
 
     Args:
@@ -62,6 +71,9 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         dataloader (str): ``val_dataloader`` or ``test_dataloader``.
         may_differ (Sequence[str]): regular expressions of weights that may be missing or of another shape.
         samples (bool): read all images and labels.
+
+    Returns:
+        dict[str, Picture]: the largest image of the dataloader, if it was read.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`check_training`.
@@ -73,8 +85,9 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
             raise ValueError("there is no checkpoint to evaluate: set load_from")
         if model is not None:
             check_start(source, model, may_differ, earlier_stage=False)
-    _check_data([cfg], (dataloader,), samples, report)
+    largest = _check_data([cfg], (dataloader,), samples, report)
     report.finish()
+    return largest[0]
 
 
 def _check_model(cfg: Config, report: Report) -> nn.Module | None:
@@ -93,8 +106,10 @@ def _check_next_stage(model: nn.Module, next_model: nn.Module, may_differ: Seque
         raise type(error)(f"the weights of {source}: {error}") from error
 
 
-def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: bool, report: Report) -> None:
-    """Check the data of those configs whose directories and lists are there."""
+def _check_data(
+    cfgs: Sequence[Config], dataloaders: Sequence[str], samples: bool, report: Report
+) -> list[dict[str, Picture]]:
+    """Check the data of those configs whose directories and lists are there; return the largest images of each."""
     there = []
     for cfg in cfgs:
         with report.collect():
@@ -102,7 +117,8 @@ def _check_data(cfgs: Sequence[Config], dataloaders: Sequence[str], samples: boo
             there.append(cfg)
     if samples:
         with report.collect():
-            check_samples(there, dataloaders)
+            return check_samples(there, dataloaders)
+    return [{} for _ in cfgs]
 
 
 def _name(cfg: Config) -> str:

@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from torch import nn
 
+from ..checks.memory import try_largest
 from ..checks.run import check_evaluation, check_training
 from ..weights.checkpoint import forbid_unsafe_loading
 from .allocator import keep_freed_memory
@@ -78,7 +79,9 @@ class StagedRunner:
         to_train[0].set_start()
         configs, may_differ = zip(*((stage.cfg, stage.may_differ) for stage in to_train))
         samples = self.cfg.get("data_check", True)
-        run_in_first_process(lambda: check_training(configs, may_differ, samples), self.cfg)
+        largest = run_in_first_process(lambda: check_training(configs, may_differ, samples), self.cfg)
+        for cfg, pictures in zip(configs, largest):
+            try_largest(cfg, pictures)
         for stage in to_train:
             model = None
             gc.collect()  # the stage before
@@ -104,12 +107,13 @@ class StagedRunner:
         cfg, may_differ = self.cfg, Stage(self.cfg).may_differ
         cfg.resume = False
         samples = cfg.get("data_check", True)
-        run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
+        largest = run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
         drop_pretrained(cfg)
         precision = set_precision(cfg)
         enable_compile(cfg)
         if is_first_process():
             print(f"Precision: {precision}", flush=True)
+        try_largest(cfg, largest)
         runner = self.stage_runner.from_cfg(cfg)
         return runner.val() if split == "val" else runner.test()
 
