@@ -43,13 +43,15 @@ def try_largest(cfg: Config, pictures: Mapping[str, Picture]) -> None:
     """
     if not pictures:
         return
-    with _undisturbed(), DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
+    with _random_states_kept(), DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmseg"):
         try:
             model = MODELS.build(without_download(cfg.model)).to(get_device())
             for name, picture in pictures.items():
-                batch = _batch_of(cfg[name], picture)
+                size, batch = _batch_of(cfg[name], picture)
                 if batch is not None:
-                    _try(cfg, model, name, picture, batch)
+                    _try(
+                        cfg, model, name, batch, f"{picture.path} ({picture.width}x{picture.height}), {size} at a time"
+                    )
         finally:
             model = batch = None
             gc.collect()
@@ -57,11 +59,10 @@ def try_largest(cfg: Config, pictures: Mapping[str, Picture]) -> None:
                 torch.cuda.empty_cache()
 
 
-def _try(cfg: Config, model: nn.Module, name: str, picture: Picture, batch: dict) -> None:
-    what = f"{picture.path} ({picture.width}x{picture.height}), {len(batch['inputs'])} at a time"
-    logging.disable(logging.NOTSET)
+def _try(cfg: Config, model: nn.Module, name: str, batch: dict, what: str) -> None:
     print_log(f"trying the largest picture of {name}: {what}", logger="current")
-    logging.disable(logging.WARNING)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # the run itself will say the same
     try:
         if name == "train_dataloader":
             _train_step(cfg, model, batch)
@@ -79,6 +80,8 @@ def _try(cfg: Config, model: nn.Module, name: str, picture: Picture, batch: dict
             " in the pipeline, or set model.backbone.with_cp=True (see 'Out of memory' in docs/troubleshooting.md);"
             " --no-check leaves this trial out"
         ) from error
+    finally:
+        logging.disable(disabled)
 
 
 def _train_step(cfg: Config, model: nn.Module, batch: dict) -> None:
@@ -94,27 +97,25 @@ def _train_step(cfg: Config, model: nn.Module, batch: dict) -> None:
     model.zero_grad()
 
 
-def _batch_of(loader: Mapping, picture: Picture) -> dict | None:
-    """The picture as often as a batch has it; None if its data set alone makes no input of it, as for a mosaic."""
+def _batch_of(loader: Mapping, picture: Picture) -> tuple[int, dict | None]:
+    """A batch of the picture alone; its size, and None if the data set itself makes no input, as for a mosaic."""
     dataset = DATASETS.build(copy.deepcopy(picture.dataset))
     sample = dataset[picture.index]
-    if "inputs" not in sample:
-        return None
     size = loader.get("batch_size") or (loader.get("batch_sampler") or {}).get("batch_size") or 1
+    if "inputs" not in sample:
+        return size, None
     settings = dict(loader.get("collate_fn") or {})
     kind = settings.pop("type", pseudo_collate)
     collate = FUNCTIONS.get(kind) if isinstance(kind, str) else kind
-    return collate([copy.deepcopy(sample) for _ in range(size)], **settings)
+    return size, collate([copy.deepcopy(sample) for _ in range(size)], **settings)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep the random states, and log nothing that the run will log itself."""
-    states, numpy_state, disabled = random.getstate(), np.random.get_state(), logging.root.manager.disable
+def _random_states_kept() -> Iterator[None]:
+    states, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         try:
             yield
         finally:
-            logging.disable(disabled)
             random.setstate(states)
             np.random.set_state(numpy_state)
