@@ -57,6 +57,9 @@ class PaletteComparison:
     def __init__(self, colours: Sequence[Sequence[int]], first: int = 0) -> None:
         codes = encode_colours(np.array(colours).reshape(-1, 3))
         self.classes = {index + first: int(code) for index, code in enumerate(codes)}
+        self.places = defaultdict(list)  # of each colour
+        for index, code in self.classes.items():
+            self.places[code].append(index)
         self.files: list[tuple[str, Mapping[int, int]]] = []
 
     def add(self, path: str, colours: Mapping[int, int]) -> None:
@@ -72,33 +75,29 @@ class PaletteComparison:
             that a tool gives to all data sets.
         """
         orders = [[(path, _ordered(colours, bgr)) for path, colours in self.files] for bgr in (False, True)]
-        moved = [[(path, self._moved(colours)) for path, colours in files] for files in orders]
-        if not all(any(indices for _, indices in files) for files in moved):  # in RGB or in BGR, all is at its place
-            return False, []
+        exchanged = orders[1]
+        if all(self.classes.get(index, code) == code for _, colours in exchanged for index, code in colours.items()):
+            return False, []  # in BGR, all is at its place
         known = set(self.classes.values())
-        shares = [sum(code in known for _, colours in files for code in colours.values()) for files in orders]
-        order = shares.index(max(shares))
+        files = max(orders, key=lambda files: sum(code in known for _, colours in files for code in colours.values()))
+        moved = [(path, self._moved(colours)) for path, colours in files]
         shown = defaultdict(set)
-        for _, colours in orders[order]:
+        for _, colours in files:
             for index in colours.keys() & self.classes.keys():
                 shown[index].add(colours[index])
-        several = any(len(shown[index]) > 1 for _, indices in moved[order] for index in indices)
+        several = any(len(shown[index]) > 1 for _, indices in moved for index in indices)
         foreign = any(not codes & known for codes in shown.values())
         texts = [
             f"{path}: {', '.join(f'{index} in the colour of {other}' for index, other in indices.items())}"
-            for path, indices in moved[order]
+            for path, indices in moved
             if indices
         ]
-        return several or not foreign, texts
+        return bool(texts) and (several or not foreign), texts
 
     def _moved(self, colours: Mapping[int, int]) -> dict[int, int]:
         """The indices of classes that are shown in the colour of another class, and which."""
-        found = {}
-        for index in colours.keys() & self.classes.keys():
-            others = [other for other, code in self.classes.items() if code == colours[index]]
-            if others and index not in others:
-                found[index] = others[0]
-        return found
+        shown = {index: self.places.get(colours[index], [index]) for index in colours.keys() & self.classes.keys()}
+        return {index: places[0] for index, places in sorted(shown.items()) if index not in places}
 
 
 def _ordered(colours: Mapping[int, int], bgr: bool) -> Mapping[int, int]:
