@@ -9,6 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
+FORMAT = 2  #: of the notes; raised when they, or what is checked, change
 Stamp = tuple  # path, size and modification time of the image, then of the label
 
 
@@ -43,7 +44,7 @@ class CheckCache:
     """
 
     def __init__(self, source: str, settings: str) -> None:
-        self.settings = settings
+        self.settings = f"{FORMAT} {settings}"
         home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         directory = os.environ.get("FCN_PLUGIN_CACHE") or os.path.join(home, "fcn_plugin")
         self.file = Path(directory, "checked", f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.json")

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 from rich.console import Console
 from rich.progress import Progress
 
+from ..datasets.transforms import LoadLabels
 from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..utils.images import is_remote
 from ..utils.text import summarize
 from ..version import __version__
 from .cache import CheckCache, stamp_of
+from .census import Census, Picture
+from .class_pixels import ClassPixels
+from .decoder_messages import DecoderMessages
+from .findings import Findings
 from .lists import check_names, check_text, nearest
 from .loaders import LOCAL, loaders_of, reads_local_files
 from .parts import build_steps, parts_of
 from .report import DataReport, Report
-from .samples import Findings, SampleCheck
+from .samples import SampleCheck, steps_of_others
 
 PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
+SAMPLES_AT_ONCE = 32  #: for each thread
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -85,7 +93,7 @@ def reads_files(dataset: ConfigDict) -> bool:
     return of_list and all(reads_local_files(loader) for loader in loaders)
 
 
-def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
+def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> list[dict[str, Picture]]:
     """Check all images and labels of some dataloaders, as their pipelines will read them.
 
     Samples that were found good are not read again until their files or the classes change (:class:`CheckCache`).
@@ -94,13 +102,18 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
         cfgs (Sequence[Config]): the configs to train or test with; what they share is checked once.
         dataloaders (Sequence[str]): for example ``["train_dataloader", "val_dataloader"]``.
 
+    Returns:
+        list[dict[str, Picture]]: for each config, the largest image of each dataloader.
+
     Raises:
         ValueError: listing all problems.
     """
-    report, done = DataReport(), []
+    report, done, largest = DataReport(), [], []
     for cfg in cfgs:
         init_default_scope(cfg.get("default_scope") or "mmseg")
+        largest.append({})
         for name in dataloaders:
+            censuses, new, others = [], False, []
             for part in parts_of(cfg, name):
                 dataset = build_dataset(part.cfg, name)
                 if dataset is None:
@@ -108,12 +121,26 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> None:
                 ignore_index = dataset.ignore_index
                 if name == "train_dataloader":
                     ignore_index = head_of(cfg).get("ignore_index", 255)
-                if (part.cfg, ignore_index) not in done:
-                    done.append((part.cfg, ignore_index))
-                    classes, labelled = len(dataset.metainfo["classes"]), name != "test_dataloader"
-                    loaders = loaders_of(build_steps(part), dataset.data_list[:1])
-                    check_dataset(dataset, SampleCheck(loaders, classes, ignore_index, labelled), report)
+                census = next((made for key, made in done if key == (part.cfg, ignore_index)), None)
+                if census is None:
+                    classes, labelled, new = len(dataset.metainfo["classes"]), name != "test_dataloader", True
+                    steps = build_steps(part)
+                    others += steps_of_others(steps)
+                    check = SampleCheck(loaders_of(steps, dataset.data_list[:1]), classes, ignore_index, labelled)
+                    census = Census(part.cfg, colours_of(dataset, check), int(bool(dataset.reduce_zero_label)))
+                    check_dataset(dataset, check, report, census)
+                    report.add_census(census)
+                    done.append(((part.cfg, ignore_index), census))
+                report.add(band_problems(cfg, census))
+                censuses.append(census)
+            if new:
+                split = name.removesuffix("_dataloader")
+                report.add_labels(ClassPixels(split, dataset.metainfo["classes"], ignore_index, censuses), others)
+            pictures = [census.largest for census in censuses if census.largest]
+            if pictures:
+                largest[-1][name] = max(pictures, key=lambda picture: picture.width * picture.height)
     report.finish()
+    return largest
 
 
 def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
@@ -175,7 +202,36 @@ def head_of(cfg: Config) -> dict:
     return head[-1] if isinstance(head, list) else head
 
 
-def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataReport) -> None:
+def band_problems(cfg: Config, census: Census) -> Findings:
+    """Whether the images of a data set have the bands that the model's first layer and its normalization take."""
+    backbone, normalization = cfg.model.get("backbone") or {}, cfg.model.get("data_preprocessor") or {}
+    takes = {"model.backbone.in_channels": backbone.get("in_channels") or _default_bands(backbone)}
+    for key in ("mean", "std"):
+        values = normalization.get(key)
+        takes[f"the length of model.data_preprocessor.{key}"] = len(values) if values and len(values) > 1 else None
+    found = []
+    for bands, path in census.bands.items():
+        wrong = [f"{what} is {number}" for what, number in takes.items() if number not in (None, bands)]
+        if wrong:
+            found.append(("bands", f"{path}: {bands}, but {', '.join(wrong)}"))
+    return Findings(found)
+
+
+def _default_bands(backbone: ConfigDict) -> int | None:
+    kind = class_of(backbone, MODELS)
+    parameter = inspect.signature(kind).parameters.get("in_channels") if kind else None
+    return parameter.default if parameter and isinstance(parameter.default, int) else None
+
+
+def colours_of(dataset: BaseSegDataset, check: SampleCheck) -> Sequence | None:
+    """RGB of each class of the label files: the palette of LoadLabels, or the data set's, for all its classes."""
+    for loader in check.loaders:
+        if isinstance(loader, LoadLabels) and loader.colours is not None:
+            return loader.colours
+    return type(dataset).METAINFO.get("palette") if dataset.label_map else dataset.metainfo.get("palette")
+
+
+def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataReport, census: Census) -> None:
     """Check the samples of a dataset that are not known to be good, in as many threads as there are processors."""
     samples = dataset.data_list
     if not samples:
@@ -187,31 +243,45 @@ def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataRepor
     unknown = [index for index, stamp in enumerate(stamps) if stamp not in known]
     for index, stamp in enumerate(stamps):
         if stamp in known:
-            report.add(Findings([], *known[stamp]), samples[index])
+            _note(Findings.from_note(known[stamp]), index, samples, report, census)
     try:
         for index, findings in zip(unknown, _in_threads(check, [samples[index] for index in unknown])):
-            report.add(findings, samples[index])
+            _note(findings, index, samples, report, census)
             if stamps[index] and not findings.problems:
-                known[stamps[index]] = [findings.unknown_pixels, findings.turned]
+                known[stamps[index]] = findings.note()
     finally:
         if unknown:
             cache.save({stamp: known[stamp] for stamp in stamps if stamp in known})
 
 
+def _note(findings: Findings, index: int, samples: Sequence[dict], report: DataReport, census: Census) -> None:
+    report.add(findings, samples[index])
+    census.add(findings, index, samples[index])
+
+
 def _in_threads(check: SampleCheck, samples: Sequence[dict]) -> Iterator[Findings]:
-    """Check samples, in order; decoding releases Python's lock, and threads start at once."""
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    progress = Progress(console=Console(stderr=True))
-    task = progress.add_task("Checking the data", total=len(samples))
-    start, shown = time.monotonic(), False
-    try:
-        for findings in pool.map(check, samples):
-            if not shown and time.monotonic() - start > PROGRESS_AFTER:
-                progress.start()
-                shown = True
-            progress.advance(task)
-            yield findings
-    finally:
-        pool.shutdown(cancel_futures=True)
-        if shown:
-            progress.stop()
+    """Check samples, in order; decoding releases Python's lock, and threads start at once.
+
+    What decoders print while several threads read is of one of these samples: they are read again, one by one.
+    """
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    pool, start, shown = ThreadPoolExecutor(threads), time.monotonic(), False
+    with DecoderMessages() as messages:
+        progress = Progress(console=Console(file=messages.terminal))
+        task = progress.add_task("Checking the data", total=len(samples))
+        try:
+            for first in range(0, len(samples), SAMPLES_AT_ONCE * threads):
+                part = samples[first : first + SAMPLES_AT_ONCE * threads]
+                found = []
+                for findings in pool.map(partial(check, messages=messages), part):
+                    if not shown and time.monotonic() - start > PROGRESS_AFTER:
+                        progress.start()
+                        shown = True
+                    progress.advance(task)
+                    found.append(findings)
+                for sample, findings in zip(part, found):
+                    yield check(sample, messages, alone=True) if findings.suspect else findings
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if shown:
+                progress.stop()

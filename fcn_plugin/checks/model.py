@@ -52,13 +52,19 @@ def check_model(cfg: Config) -> nn.Module:
     return model
 
 
-def build_without_values(cfg: dict) -> nn.Module:
-    """Build a model to look at: on torch's ``meta`` device, or, if its constructor computes something, on the CPU."""
+def without_download(cfg: dict) -> dict:
+    """A copy of a model's settings from which no weights are downloaded when it is built."""
     cfg = copy.deepcopy(cfg)
     for part in (cfg, cfg.get("backbone") or {}, (cfg.get("module") or {}).get("backbone") or {}):
         kind = part.get("type")
         if (MODELS.get(kind) if isinstance(kind, str) else kind) is TIMMBackbone:
-            part["pretrained"] = False  # it would be downloaded
+            part["pretrained"] = False
+    return cfg
+
+
+def build_without_values(cfg: dict) -> nn.Module:
+    """Build a model to look at: on torch's ``meta`` device, or, if its constructor computes something, on the CPU."""
+    cfg = without_download(cfg)
     try:
         with torch.device("meta"):
             return MODELS.build(cfg)

@@ -15,6 +15,7 @@ from ..utils.files import check_writable
 from ..utils.images import is_remote
 from ..weights.checkpoint import read_checkpoint
 from .building import check_components
+from .census import Picture
 from .data import check_data, check_lists, check_samples
 from .predictions import check_predictions
 from .report import Report
@@ -40,7 +41,7 @@ def check_training(
     may_differ: Sequence[Sequence[str]],
     samples: bool = True,
     before: Config | None = None,
-) -> None:
+) -> list[dict[str, Picture]]:
     """Check stages that are to be trained in turn, each from the weights of the one before it.
 
     Args:
@@ -50,6 +51,9 @@ def check_training(
             the checkpoint before.
         samples (bool): read all images and labels.
         before (Config, optional): of the stage before these, whose newest checkpoint is its ``load_from``, if any.
+
+    Returns:
+        list[dict[str, Picture]]: for each stage, the largest image of each dataloader that was read.
 
     Raises:
         CannotWriteError: for a directory that cannot be written, before anything is read.
@@ -82,16 +86,19 @@ def check_training(
         if model is not None and next_model is not None:
             with report.collect():
                 _check_next_stage(model, next_model, names, f"{_name(cfg)}, the stage before {_name(after)}")
-    _check_data(sound, TRAINING, samples, report)
+    largest = _check_data(sound, TRAINING, samples, report)
     if samples and not report.errors:  # samples can be read
         with report.collect():
             check_seeding(cfgs)
     report.finish()
     if before is not None:
         _tell_changes(before)
+    return largest
 
 
-def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True) -> None:
+def check_evaluation(
+    cfg: Config, dataloader: str, may_differ: Sequence[str] = (), samples: bool = True
+) -> dict[str, Picture]:
     """Check a validation or a test of the checkpoint ``load_from``.
 
     Args:
@@ -99,6 +106,9 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         dataloader (str): ``val_dataloader`` or ``test_dataloader``.
         may_differ (Sequence[str]): regular expressions of weights that may be missing or of another shape.
         samples (bool): read all images and labels.
+
+    Returns:
+        dict[str, Picture]: the largest image of the dataloader, if it was read.
 
     Raises:
         CannotWriteError, FileNotFoundError, ValueError: as :func:`check_training`.
@@ -114,10 +124,12 @@ def check_evaluation(cfg: Config, dataloader: str, may_differ: Sequence[str] = (
         if model is not None:
             meta = check_start(source, model, may_differ, earlier_stage=False)
             _check_classes(meta, cfg, dataloader, source)
+    largest = [{}]
     if sound:
         check_predictions(cfg, dataloader.removesuffix("_dataloader"), report)
-        _check_data([(cfg, model)], (dataloader,), samples, report)
+        largest = _check_data([(cfg, model)], (dataloader,), samples, report)
     report.finish()
+    return largest[0]
 
 
 def _check_directories(cfg: Config, evaluator: str) -> None:
@@ -150,8 +162,12 @@ def _check_next_stage(model: nn.Module, next_model: nn.Module, may_differ: Seque
 
 def _check_data(
     cfgs: Sequence[tuple[Config, nn.Module | None]], dataloaders: Sequence[str], samples: bool, report: Report
-) -> None:
-    """Check settings, and the data of those configs, each with its model, whose directories and lists are there."""
+) -> list[dict[str, Picture]]:
+    """Check settings, and the data of those configs, each with its model, whose directories and lists are there.
+
+    Returns:
+        list[dict[str, Picture]]: for each config, the largest image of each dataloader that was read.
+    """
     right = []
     for cfg, model in cfgs:
         there = False
@@ -163,7 +179,8 @@ def _check_data(
             right.append(cfg)
     if samples:
         with report.collect():
-            check_samples(right, dataloaders)
+            return check_samples(right, dataloaders)
+    return [{} for _ in cfgs]
 
 
 def _tell_changes(cfg: Config) -> None:

@@ -4,54 +4,45 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadAnnotations
+from mmcv.transforms import LoadAnnotations, LoadImageFromFile
+from mmengine import fileio
 from PIL import Image
 
 from ..datasets.transforms import LoadLabels
+from ..datasets.transforms.load_labels import LabelPicture, encode_colours
 from ..utils.images import is_remote, orientation_of
 from ..utils.text import first_line
-from .loaders import loaders_of, reads_local_files
+from .decoder_messages import DecoderMessages, damage_in
+from .findings import Findings
+from .label_colours import colour_problem
+from .loaders import reads_local_files
+from .stored_images import highest_value, is_jpeg
 
 MAX_VALUES = 8  #: indices to name
-
-
-@dataclass
-class Findings:
-    """What was found in one sample.
-
-    Attributes:
-        problems: kind and description of each, see :data:`KINDS`.
-        unknown_pixels: label pixels whose colour is not in the palette, which are ignored.
-        turned: whether the image is turned by an EXIF orientation that the size of the label cannot confirm.
-    """
-
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    unknown_pixels: int = 0
-    turned: bool = False
+KNOWN_PACKAGES = ("mmcv", "mmseg", "mmpretrain", "fcn_plugin")  #: whose other transforms keep the indices of labels
 
 
 class SampleCheck:
     """Read samples with the loading transforms of a dataset's own pipeline, and compare image, label and classes.
 
     Args:
-        pipeline (Sequence[dict]): the dataset's pipeline, of which the steps that load images or labels are run.
+        loaders (Sequence[Callable]): the steps of the dataset's pipeline that load images or labels.
         num_classes (int): number of classes.
         ignore_index (int): the index that may be used besides them.
         labelled (bool): whether each sample must have a label.
     """
 
     def __init__(
-        self, pipeline: Sequence[dict], num_classes: int, ignore_index: int = 255, labelled: bool = True
+        self, loaders: Sequence[Callable], num_classes: int, ignore_index: int = 255, labelled: bool = True
     ) -> None:
-        self.loaders = loaders_of(pipeline)
+        self.loaders = list(loaders)
         for loader in self.loaders:
             if isinstance(loader, LoadLabels):
-                loader.warned = True  # unknown colours are counted here
+                loader.for_check = True
         self.num_classes, self.ignore_index, self.labelled = num_classes, ignore_index, labelled
 
     @property
@@ -59,8 +50,14 @@ class SampleCheck:
         """On what the findings depend besides the files."""
         return f"{self.loaders} {self.num_classes} {self.ignore_index} {self.labelled}"
 
-    def __call__(self, sample: dict) -> Findings:
-        """Check one sample of the dataset's ``data_list``."""
+    def __call__(self, sample: dict, messages: DecoderMessages | None = None, alone: bool = False) -> Findings:
+        """Check one sample of the dataset's ``data_list``.
+
+        Args:
+            sample (dict): of the list.
+            messages (DecoderMessages, optional): what decoders print; with some, the sample is suspect.
+            alone (bool): no other sample is read meanwhile: messages are of this one, and tell of damage.
+        """
         findings = Findings()
         image_path, label_path = sample["img_path"], sample.get("seg_map_path")
         elsewhere = not all(map(reads_local_files, self.loaders))
@@ -74,30 +71,58 @@ class SampleCheck:
         for loader in self.loaders:
             kind = "label" if isinstance(loader, LoadAnnotations) else "image"
             path = label_path if kind == "label" else image_path
+            start = messages.position() if messages else 0
             if path and not there[path]:
                 findings.problems.append((f"missing {kind}", path))
             elif path:
                 try:
                     results = loader(results) or results
+                    if messages and getattr(loader, "imdecode_backend", None) != "cv2" and is_jpeg(path):
+                        cv2.imread(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)  # Pillow passes over damage without a word
                 except Exception as error:  # whatever a decoder makes of a broken file
                     findings.problems.append((f"unreadable {kind}", _describe(path, error)))
-        self._compare(results, findings)
+                    continue
+            if messages and messages.position() > start:
+                findings.suspect = True
+                if alone and (damage := damage_in(messages.since(start))):
+                    findings.problems.append((f"damaged {kind}", f"{path}: {damage}"))
+        self._look_at_image(results, findings)
+        self._look_at_label(results, findings)
         return findings
 
-    def _compare(self, results: dict, findings: Findings) -> None:
+    def _look_at_image(self, results: dict, findings: Findings) -> None:
+        image = results.get("img")
+        if image is None:
+            return
+        findings.size = (image.shape[1], image.shape[0], image.shape[2] if image.ndim > 2 else 1)
+        if image.dtype == np.uint8:
+            findings.highest = highest_value(results["img_path"])
+
+    def _look_at_label(self, results: dict, findings: Findings) -> None:
         image, labels = results.get("img"), results.get("gt_seg_map")
         if labels is None:
             return
         path = results["seg_map_path"]
-        findings.unknown_pixels = results.get("unknown_pixels", 0)
         if problem := self._misread(path, labels):
             findings.problems.append(("unreadable label", f"{path}: {problem}"))
             return
-        outside = labels[((labels < 0) | (labels >= self.num_classes)) & (labels != self.ignore_index)]
-        if outside.size:
-            values = [str(value) for value in np.unique(outside)]
+        picture = results.get("label_picture") or self._picture_of(path)
+        findings.colours = {
+            index: int(encode_colours(np.array(colour)))
+            for index, colour in picture.colours.items()
+            if index != self.ignore_index
+        }
+        findings.unknown_pixels = results.get("unknown_pixels", 0)
+        if findings.unknown_pixels and (problem := self._colour_problem(path)):
+            findings.problems.append(("colours", f"{path}: {problem}"))
+        findings.lossy = picture.format == "JPEG" and not findings.problems
+        findings.pixels = _count(labels)
+        classes = range(self.num_classes)
+        outside = {i: n for i, n in findings.pixels.items() if i not in classes and i != self.ignore_index}
+        if outside:
+            values = [str(value) for value in outside]
             listed = ", ".join([*values[:MAX_VALUES], *(["..."] if len(values) > MAX_VALUES else [])])
-            findings.problems.append(("index", f"{path}: {listed} (pixels: {outside.size})"))
+            findings.problems.append(("index", f"{path}: {listed} (pixels: {sum(outside.values())})"))
         if image is None:
             return
         orientation = orientation_of(results["img_path"])
@@ -112,11 +137,42 @@ class SampleCheck:
         """Why the indices are not those of the file, if the toolbox's own LoadAnnotations read them."""
         if labels.ndim != 2:
             return "a colour picture: load it with LoadLabels and the palette of the dataset"
-        if not any(isinstance(loader, LoadLabels) for loader in self.loaders) and os.path.exists(path):
+        if not self._label_loader and os.path.exists(path):
             with Image.open(path) as picture:
                 if picture.mode.startswith(("I", "F")):
                     return "of its values, LoadAnnotations keeps 8 bits: load it with LoadLabels"
         return None
+
+    @property
+    def _label_loader(self) -> LoadLabels | None:
+        return next((loader for loader in self.loaders if isinstance(loader, LoadLabels)), None)
+
+    @staticmethod
+    def _picture_of(path: str) -> LabelPicture:
+        """What picture a label is that was read by another loader than :class:`LoadLabels`."""
+        if is_remote(path):
+            return LabelPicture(None, {})
+        with Image.open(path) as picture:
+            return LabelPicture.of(picture, np.array(picture) if picture.mode == "P" else np.zeros(0, np.uint8))
+
+    def _colour_problem(self, path: str) -> str | None:
+        return colour_problem(fileio.get(path, backend_args=self._label_loader.backend_args), self._label_loader)
+
+
+def steps_of_others(steps: Sequence[Callable]) -> list[str]:
+    """The steps behind the loading of which it is not known whether they change indices: those of the user's own."""
+    steps = [step for step in steps if not isinstance(step, (LoadImageFromFile, LoadAnnotations))]
+    return [type(step).__name__ for step in steps if type(step).__module__.partition(".")[0] not in KNOWN_PACKAGES]
+
+
+def _count(labels: np.ndarray) -> dict[int, int]:
+    """Number of pixels of each index that occurs, in order."""
+    if labels.dtype == np.uint8:
+        counts = np.bincount(labels.ravel())
+        values = np.flatnonzero(counts)
+        return dict(zip(values.tolist(), counts[values].tolist()))
+    values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist()))
 
 
 def _size(array: np.ndarray) -> str:

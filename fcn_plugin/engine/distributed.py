@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import torch
 from mmengine.config import Config
@@ -18,6 +18,7 @@ from torch import distributed
 
 #: The variable by which a launcher tells a process its number.
 RANKS = dict(pytorch="RANK", slurm="SLURM_PROCID", mpi="OMPI_COMM_WORLD_RANK")
+T = TypeVar("T")
 PATIENCE = 5.0  #: seconds for which the other processes let the first one say what is wrong
 
 
@@ -68,34 +69,37 @@ def is_first_process() -> bool:
     return next((int(rank) for rank in ranks if rank), 0) == 0
 
 
-def run_in_first_process(check: Callable[[], None], cfg: Config) -> None:
+def run_in_first_process(check: Callable[[], T], cfg: Config) -> T:
     """Run a check that may take long in the first process only; the others wait for it, without a GPU.
+
+    Returns:
+        T: in all processes, what the check returns, which must be picklable.
 
     Raises:
         Exception: in the first process, what the check raises.
         SystemExit: in the others, if it raises anything.
     """
     if cfg.get("launcher", "none") == "none":
-        check()
-        return
+        return check()
     if not distributed.is_initialized():  # as the Runner does it
         environment = cfg.get("env_cfg") or {}
         set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
         init_dist(cfg.launcher, **environment.get("dist_cfg", {}))
     group = distributed.new_group(backend="gloo", timeout=timedelta(days=1))
-    error = None
+    error, outcome = None, [True, None]  # whether it failed, and what it returned
     if distributed.get_rank() == 0:
         try:
-            check()
+            outcome = [False, check()]
         except Exception as caught:
             error = caught
-    failed = torch.tensor(error is not None)
-    distributed.broadcast(failed, src=0, group=group)
+    distributed.broadcast_object_list(outcome, src=0, group=group, device=torch.device("cpu"))
     distributed.destroy_process_group(group)
     if error:
         raise error
+    failed, result = outcome
     if failed:
         leave()
+    return result
 
 
 def leave() -> NoReturn:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import gc
+from functools import partial
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from torch import nn
 
+from ..checks.memory import try_largest
 from ..checks.predictions import leave_out_labels
 from ..checks.run import check_evaluation, check_training
 from ..weights.checkpoint import forbid_unsafe_loading
@@ -84,7 +86,9 @@ class StagedRunner:
         if before is not None:
             before.set_start()  # names its checkpoint
         samples = self.cfg.get("data_check", True)
-        run_in_first_process(lambda: check_training(configs, may_differ, samples, before and before.cfg), self.cfg)
+        check = partial(check_training, configs, may_differ, samples, before and before.cfg)
+        for cfg, pictures in zip(configs, run_in_first_process(check, self.cfg)):
+            try_largest(cfg, pictures)
         for stage in to_train:
             model = None
             gc.collect()  # the stage before
@@ -113,12 +117,13 @@ class StagedRunner:
         if split == "test" and cfg.get("show_dir"):
             cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), dict(type="PaintHook", out=cfg.show_dir)]
         samples = cfg.get("data_check", True)
-        run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
+        largest = run_in_first_process(lambda: check_evaluation(cfg, f"{split}_dataloader", may_differ, samples), cfg)
         drop_pretrained(cfg)
         precision = set_precision(cfg)
         enable_compile(cfg)
         if is_first_process():
             print(f"Precision: {precision}", flush=True)
+        try_largest(cfg, largest)
         runner = self.stage_runner.from_cfg(cfg)
         return runner.val() if split == "val" else runner.test()
 

@@ -153,6 +153,7 @@ class FCNMetric(IoUMetric):
         intersect, _, predicted, labelled = (area.numpy() for area in areas)
         metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
         self._warn_of_one_class(predicted, labelled)
+        self._warn_of_one_label(labelled)
         return metrics
 
     def _warn_of_one_class(self, predicted: np.ndarray, labelled: np.ndarray) -> None:
@@ -162,6 +163,17 @@ class FCNMetric(IoUMetric):
             print_log(
                 f"every pixel was predicted as {name}: the network has not learned yet, or its weights were not loaded,"
                 " or expect other input (model.data_preprocessor)",
+                logger="current",
+                level=logging.WARNING,
+            )
+
+    def _warn_of_one_label(self, labelled: np.ndarray) -> None:
+        """Point out labels of one class alone, on which a network that predicts nothing else has 100 percent."""
+        if np.count_nonzero(labelled) == 1:
+            name = self.dataset_meta["classes"][int(labelled.argmax())]
+            print_log(
+                f"only {name} is labelled in what was evaluated, other pixels are ignored ({self.ignore_index}): the"
+                " figures say nothing",
                 logger="current",
                 level=logging.WARNING,
             )

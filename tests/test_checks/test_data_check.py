@@ -120,7 +120,7 @@ def tree(tmp_path, monkeypatch):
 def warnings(monkeypatch):
     texts = []
     for module in (data_check, report):
-        monkeypatch.setattr(module, "print_log", lambda text, **_: texts.append(text))
+        monkeypatch.setattr(module, "print_log", lambda text, level=0, **_: level and texts.append(text))
     return texts
 
 
@@ -201,7 +201,8 @@ def test_one_warning_counts_unknown_colours(tree, warnings, recwarn):
         check_samples([config(tree)], DATALOADERS)
         (warning,) = warnings
         assert warning.splitlines() == [
-            f"labels with colours that are not in the palette, and are ignored ({counts} pixels): 2",
+            f"labels with colours that are not in the palette, and are ignored ({counts} pixels, 15.3% of"
+            " these labels): 2",
             *(f"  {tree.label(number)}" for number in (1, 4)),
         ]
         warnings.clear()
@@ -271,11 +272,11 @@ class TestSettings:
         for name in DATALOADERS:
             cfg[name].dataset.update(type="ADE20KDataset", img_suffix=".jpg", reduce_zero_label=True)
         cfg.model.decode_head.num_classes = 150
-        check_samples([cfg], DATALOADERS)
+        check_samples([cfg], ["val_dataloader"])
         values = tree.read(5)
         values[30, 30:32] = 150, 151
         Image.fromarray(values).save(tree.label(5))
-        assert problems(cfg) == dict(index=[f"{tree.label(5)}: 150 (pixels: 1)"])
+        assert problems(cfg, ["val_dataloader"]) == dict(index=[f"{tree.label(5)}: 150 (pixels: 1)"])
 
     def test_wrapped_datasets(self, tree):
         cfg = config(None)
@@ -350,9 +351,9 @@ def checked(monkeypatch):
     names = []
     call = samples.SampleCheck.__call__
 
-    def count(self, sample):
+    def count(self, sample, *messages, **options):
         names.append(os.path.basename(sample["img_path"]))
-        return call(self, sample)
+        return call(self, sample, *messages, **options)
 
     monkeypatch.setattr(samples.SampleCheck, "__call__", count)
     return names
@@ -428,7 +429,7 @@ class TestCache:
         [
             {"model.decode_head.ignore_index": 100},
             {"train_dataloader.dataset.pipeline.1.palette": "CamVidDataset"},
-            {"train_dataloader.dataset.pipeline.0.color_type": "grayscale"},
+            {"train_dataloader.dataset.pipeline.0.to_float32": True},
         ],
     )
     def test_other_settings(self, settings, tree, checked):

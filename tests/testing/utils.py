@@ -34,24 +34,30 @@ PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["fcn_plugin", "mmseg.apis", "torch._dynamo", "yapf.yapflib.yapf_api"])
 
 
-def make_voc(root: Path, num_classes: int = 11) -> Path:
-    """Write six images whose brightness follows their labels, with more ignored pixels from one to the next."""
+def make_voc(root: Path, num_classes: int = 21) -> Path:
+    """Write six images whose brightness follows their labels, with more ignored pixels from one to the next.
+
+    Each shows all classes: the 21 of VOC. The same images with CamVid's 11 classes are in ``root/camvid``.
+    """
     names = [f"image{i}" for i in range(6)]
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True)
     random = np.random.default_rng(0)
     height, width = IMAGE_SIZE
     for i, name in enumerate(names):
-        label = random.integers(0, num_classes, (5, 6)).repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8)
-        image = 20 * label[..., None] + random.integers(0, 40, (height, width, 3), dtype=np.uint8)
+        label = random.permutation(np.arange(30) % num_classes).astype(np.uint8)
+        label = label.reshape(5, 6).repeat(8, axis=0).repeat(8, axis=1)
+        image = 220 // num_classes * label[..., None] + random.integers(0, 36, (height, width, 3), dtype=np.uint8)
         Image.fromarray(image.astype(np.uint8)).save(root / f"JPEGImages/{name}.jpg")
-        border = 1 + 2 * i
+        border = 1 + i
         label[:border] = label[:, :border] = 255
         png = Image.fromarray(label, mode="P")
         png.putpalette(random.integers(0, 256, 768, dtype=np.uint8).tobytes())
         png.save(root / f"SegmentationClass/{name}.png")
     for split, part in (("train", names[:4]), ("val", names[4:])):
         (root / f"ImageSets/Segmentation/{split}.txt").write_text("".join(f"{name}\n" for name in part))
+    if num_classes == 21:
+        make_voc(root / "camvid", 11)
     return root
 
 
@@ -60,13 +66,14 @@ def tiny_config(folder: Path, voc: Path, base: str = "fcn32s_vgg16_voc", name: s
 
     Args:
         folder (Path): where to write it, with a stage of it.
-        voc (Path): root of the data.
+        voc (Path): root of the data, see :func:`make_voc`.
         base (str): name of a shipped config.
         name (str, optional): name of the config, that of the model (``fcn32s``) by default.
         **settings: further settings, merged into the config.
     """
     model = base.split("_")[0].split("-")[0]
-    loader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=str(voc)))
+    root = voc / "camvid" if base.endswith("_camvid") else voc
+    loader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=str(root)))
     tiny = Config(
         dict(
             train_dataloader=loader,

@@ -5,12 +5,31 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
+
+
+class LabelPicture(NamedTuple):
+    """What a file of labels is, besides its indices."""
+
+    format: str | None  #: of the file, as Pillow names it
+    colours: dict[int, tuple[int, int, int]]  #: of a palette picture, the RGB of the indices that occur
+
+    @classmethod
+    def of(cls, picture: Image.Image, indices: np.ndarray) -> LabelPicture:
+        """Describe an open picture that has these indices, uint8 (H, W)."""
+        if picture.mode not in ("P", "PA"):
+            return cls(picture.format, {})
+        palette = np.zeros((256, 3), np.uint8)
+        given = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        palette[: len(given)] = given
+        occurring = np.flatnonzero(np.bincount(indices.ravel()))
+        return cls(picture.format, dict(zip(occurring.tolist(), map(tuple, palette[occurring].tolist()))))
 
 
 @TRANSFORMS.register_module()
@@ -27,7 +46,8 @@ class LoadLabels(LoadAnnotations):
     EXIF orientation that the toolbox's ``LoadImageFromFile`` applies.
 
     Required keys: reduce_zero_label, seg_fields, and if there is a label, seg_map_path; label_map is optional.
-    Added keys: gt_seg_map, uint8 (H, W), and unknown_pixels, the number of pixels of colours not in the palette.
+    Added keys: gt_seg_map, uint8 (H, W), and unknown_pixels, the number of pixels of colours not in the palette; for
+    the check of the data (``for_check``) also label_picture, a :class:`LabelPicture`.
 
     Args:
         palette (str | Sequence[Sequence[int]], optional): RGB of each class, or the name of the dataset that has them.
@@ -48,10 +68,12 @@ class LoadLabels(LoadAnnotations):
     ) -> None:
         super().__init__(backend_args=backend_args)
         self.palette, self.ignore_index = palette, ignore_index
-        self.warned = False  # of unknown colours: once in a process
-        self._codes = self._classes = None
+        self.for_check = False  #: describe the pictures in the results, in place of a warning
+        self._warned = False  # of unknown colours: once in a process
+        self.colours = self._codes = self._classes = None
         if palette is not None:
-            codes = _encode(self._colours(palette))
+            self.colours = self._colours(palette)  #: RGB of each class, uint8 (classes, 3)
+            codes = encode_colours(self.colours)
             self._classes = np.argsort(codes, kind="stable")
             self._codes = codes[self._classes]
 
@@ -74,7 +96,7 @@ class LoadLabels(LoadAnnotations):
         path = results["seg_map_path"]
         content = fileio.get(path, backend_args=self.backend_args)
         try:
-            labels, unknown = self._decode(content, results["reduce_zero_label"])
+            labels, unknown, picture = self._decode(content, results["reduce_zero_label"])
         except (OSError, ValueError) as error:
             raise ValueError(f"the label {path} cannot be read: {error}") from error
         if results.get("label_map"):
@@ -87,25 +109,43 @@ class LoadLabels(LoadAnnotations):
         results["gt_seg_map"] = labels
         results["unknown_pixels"] = 0 if unknown is None else int(np.count_nonzero(unknown))
         results["seg_fields"].append("gt_seg_map")
-        self._warn_once(results)
+        if self.for_check:
+            results["label_picture"] = picture
+        else:
+            self._warn_once(results)
 
-    def _decode(self, content: bytes, reduce_zero_label: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """Indices (H, W) of a picture, and of a colour picture where they are unknown."""
+    def _decode(
+        self, content: bytes, reduce_zero_label: bool
+    ) -> tuple[np.ndarray, np.ndarray | None, LabelPicture | None]:
+        """Indices (H, W) of a picture, of a colour picture where they are unknown, and for the check what it is."""
+        about = None
         with Image.open(io.BytesIO(content)) as picture:
             bands = len(picture.getbands())
             if bands > 2:
-                return self._indices_of(np.array(picture.convert("RGB")))
+                return *self.classes_of(np.array(picture.convert("RGB"))), LabelPicture(picture.format, {})
             labels = _as_bytes(np.array(picture.getchannel(0) if bands == 2 else picture))  # the other is transparency
+            if self.for_check:
+                about = LabelPicture.of(picture, labels)
         if reduce_zero_label:
             labels -= 1  # 0 becomes 255
             labels[labels == 254] = 255
-        return labels, None
+        return labels, None, about
 
-    def _indices_of(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Classes of the colours (H, W, 3), uint8 (H, W), and where a colour is not in the palette, bool."""
+    def classes_of(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classes of the colours of a picture.
+
+        Args:
+            picture (np.ndarray): RGB, uint8 (H, W, 3).
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: classes, uint8 (H, W), and where a colour is not in the palette, bool (H, W).
+
+        Raises:
+            ValueError: without a palette, or for a colour of several classes.
+        """
         if self._codes is None:
             raise ValueError("a colour picture: give LoadLabels the palette of the dataset")
-        codes = _encode(picture)
+        codes = encode_colours(picture)
         place = np.searchsorted(self._codes, codes).clip(max=len(self._codes) - 1)
         shared = self._codes[1:][self._codes[1:] == self._codes[:-1]]
         if len(shared) and np.isin(codes, shared).any():
@@ -113,8 +153,8 @@ class LoadLabels(LoadAnnotations):
         return self._classes[place].astype(np.uint8), self._codes[place] != codes
 
     def _warn_once(self, results: dict) -> None:
-        if results["unknown_pixels"] and not self.warned:
-            self.warned = True
+        if results["unknown_pixels"] and not self._warned:
+            self._warned = True
             warnings.warn(
                 f"{results['unknown_pixels']} pixels of {results['seg_map_path']} have colours that are not in the"
                 " palette and are ignored; further labels of this kind are not mentioned",
@@ -128,7 +168,7 @@ class LoadLabels(LoadAnnotations):
         )
 
 
-def _encode(colours: np.ndarray) -> np.ndarray:
+def encode_colours(colours: np.ndarray) -> np.ndarray:
     """RGB (..., 3) as one number each."""
     return colours.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
