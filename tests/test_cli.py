@@ -103,8 +103,8 @@ def test_version(capsys):
         (["xyz"], "there is no command 'xyz'\n"),
         (["--xyz"], "unrecognized arguments: --xyz"),
         (["oracle", "labels", "--xyz"], "fcn oracle: error: unrecognized arguments: --xyz"),
-        (["train", "c.py", "--cfg-options", "train_cfg.max_iters"], "expected KEY=VALUE, got 'train_cfg.max_iters'"),
-        (["export", "c.py", "a.pth", "--out", "b.onnx", "--cfg-options", "a=(1,2"], "expected KEY=VALUE, got 'a=(1,2'"),
+        (["train", "c.py", "--cfg-options", "train_cfg.max_iters"], "expected key=value, got 'train_cfg.max_iters'"),
+        (["export", "c.py", "a.pth", "--out", "b.onnx", "--cfg-options", "a=(1,2"], "expected key=value, got 'a=(1,2'"),
         (["alignment", "c.py", "--image", "i.png"], "fcn alignment: error: --image needs --out PICTURE"),
     ],
 )

@@ -10,7 +10,8 @@ from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, ImageOps
 
-from fcn_plugin.checks.samples import SampleCheck, loaders_of
+from fcn_plugin.checks.loaders import loaders_of
+from fcn_plugin.checks.samples import SampleCheck
 from fcn_plugin.datasets.transforms import LoadLabels
 from fcn_plugin.utils.images import ORIENTATION, orientation_of
 
@@ -35,7 +36,7 @@ IMAGES = {
 @pytest.fixture
 def check():
     init_default_scope("mmseg")
-    return SampleCheck(LOADERS, num_classes=2)
+    return SampleCheck(loaders_of(LOADERS), num_classes=2)
 
 
 def sample_of(folder, suffix, picture, size=(40, 60), **options):
