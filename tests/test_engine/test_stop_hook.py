@@ -1,5 +1,6 @@
 """The end of a training by a signal, hook by hook; tests/test_engine/test_kills.py does it to whole trainings."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -155,6 +156,15 @@ class TestHandled:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(1)
         assert end.value.code == 143
+
+    def test_forked_processes_end(self):
+        """Not through handlers, which wait for Python: pools count on SIGTERM."""
+        with handled({signal.SIGTERM: end_at_once}), handled({signal.SIGTERM: lambda number, frame: None}):
+            process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            process.start()
+            process.terminate()
+            process.join(20)
+        assert process.exitcode == -signal.SIGTERM
 
     @pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
     def test_others_are_left_alone(self, handler):

@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,15 @@ import torch
 from fcn_plugin.utils.files import CannotWriteError, atomic_write, check_writable
 
 
-@pytest.fixture
-def full_disk():
-    """Files cannot grow beyond 1,000 bytes."""
+@contextmanager
+def full_disk(limit: int = 1000) -> Iterator[None]:
+    """Files cannot grow beyond so many bytes; not a fixture, in which pytest's own output would be limited."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def write_bytes(path: Path) -> None:
@@ -34,12 +38,12 @@ def save_to_a_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_bytes, save_by_name, save_to_a_file])
-def test_full_disk(write, full_disk, tmp_path):
+def test_full_disk(write, tmp_path):
     """What was there before is there still, and nothing else."""
     path = tmp_path / "file"
     path.write_text("before")
     with pytest.raises(CannotWriteError, match=f"^{path} cannot be written: (File too large|No space left on device)$"):
-        with atomic_write(path) as partial:
+        with full_disk(), atomic_write(path) as partial:
             write(partial)
     assert path.read_text() == "before" and os.listdir(tmp_path) == ["file"]
 
@@ -87,7 +91,9 @@ def test_not_writable(place, reason, tmp_path):
     assert str(error.value).startswith(expected)
 
 
-def test_full_directory(full_disk, tmp_path, monkeypatch):
-    with pytest.raises(CannotWriteError, match="cannot be written: File too large; give another directory"):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+def test_full_directory(tmp_path):
+    with (
+        pytest.raises(CannotWriteError, match="cannot be written: File too large; give another directory"),
+        full_disk(0),
+    ):
         check_writable(tmp_path)

@@ -46,8 +46,9 @@ class WholeCheckpointHook(CheckpointHook):
         self._remove()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        super()._save_best_checkpoint(runner, metrics)
-        self._remove()
+        if self.save_best:
+            super()._save_best_checkpoint(runner, metrics)
+            self._remove()
 
     def _remove(self) -> None:
         best = [self.best_ckpt_path] if hasattr(self, "best_ckpt_path") else []
