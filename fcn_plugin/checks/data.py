@@ -31,7 +31,7 @@ from .report import DataReport
 from .samples import SampleCheck, steps_of_others
 
 PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
-SAMPLES_AT_ONCE = 32  #: for each thread
+SAMPLES_AT_ONCE = 128  #: for each thread
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
