@@ -68,7 +68,9 @@ class Census:
             self.labels += 1
             self.pixels.update(findings.pixels)
             self.pictures.update(findings.pixels.keys())
-        if findings.colours and self.palettes:
+        if self.palettes and findings.usual_colours:
+            self.palettes.usual = True
+        elif self.palettes and findings.colours:
             self.palettes.add(sample["seg_map_path"], findings.colours)
         if findings.highest is not None:
             self.shallow.append(sample["img_path"])

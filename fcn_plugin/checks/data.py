@@ -38,7 +38,7 @@ from .report import DataReport, Report
 from .samples import SampleCheck, steps_of_others
 
 PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
-SAMPLES_AT_ONCE = 32  #: for each thread
+SAMPLES_AT_ONCE = 128  #: for each thread
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -165,7 +165,8 @@ def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
             check_text(dataset)
         dataset.full_init()
     except BUILD_ERRORS as error:
-        raise ValueError(f"{what} cannot be built: {explain(error, cfg)}") from error
+        reason = explain(error, cfg).removeprefix(f"{getattr(kind, '__name__', None)}: ")
+        raise ValueError(f"{what} cannot be built: {reason}") from error
     if not dataset.metainfo.get("classes"):
         raise ValueError(f"{what} has no classes: give it metainfo=dict(classes=..., palette=...)")
     return dataset

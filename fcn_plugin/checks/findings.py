@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FIELDS = ("size", "pixels", "colours", "unknown_pixels", "turned", "lossy", "highest")  #: of a note
+FIELDS = ("size", "pixels", "colours", "usual_colours", "unknown_pixels", "turned", "lossy", "highest")  #: of a note
 
 
 @dataclass
@@ -15,7 +15,8 @@ class Findings:
         problems: kind and description of each, see :data:`~fcn_plugin.checks.report.KINDS`.
         size: width, height and bands of the image as it was loaded; None if it was not.
         pixels: number of pixels by index of the label, the ignored one included; empty without a label.
-        colours: of a label with a palette, the colour of each index that occurs, as one number.
+        colours: of a label with another palette than the data set's, the colour of each index that occurs, as a number.
+        usual_colours: whether a label has the palette of the data set.
         unknown_pixels: label pixels whose colour is not in the palette, which are ignored.
         turned: whether the image is turned by an EXIF orientation that the size of the label cannot confirm.
         lossy: whether the label is a JPEG.
@@ -27,6 +28,7 @@ class Findings:
     size: tuple[int, int, int] | None = None
     pixels: dict[int, int] = field(default_factory=dict)
     colours: dict[int, int] = field(default_factory=dict)
+    usual_colours: bool = False
     unknown_pixels: int = 0
     turned: bool = False
     lossy: bool = False

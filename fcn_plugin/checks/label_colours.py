@@ -49,6 +49,9 @@ class PaletteComparison:
 
     A palette only shows the indices, so one that has nothing to do with the data set's colours says nothing.
 
+    Attributes:
+        usual: whether there are files that have the palette of the data set.
+
     Args:
         colours (Sequence[Sequence[int]]): RGB of each class of the files.
         first (int): index of the first class: 1 if 0 stands for pixels to ignore.
@@ -60,6 +63,7 @@ class PaletteComparison:
         self.places = defaultdict(list)  # of each colour
         for index, code in self.classes.items():
             self.places[code].append(index)
+        self.usual = False
         self.files: list[tuple[str, Mapping[int, int]]] = []
 
     def add(self, path: str, colours: Mapping[int, int]) -> None:
@@ -82,6 +86,8 @@ class PaletteComparison:
         files = max(orders, key=lambda files: sum(code in known for _, colours in files for code in colours.values()))
         moved = [(path, self._moved(colours)) for path, colours in files]
         shown = defaultdict(set)
+        if self.usual:
+            shown.update({index: {code} for index, code in self.classes.items()})
         for _, colours in files:
             for index in colours.keys() & self.classes.keys():
                 shown[index].add(colours[index])

@@ -13,8 +13,8 @@ from mmengine import fileio
 from PIL import Image
 
 from ..datasets.transforms import LoadLabels
-from ..datasets.transforms.load_labels import LabelPicture, encode_colours
-from ..utils.images import is_remote, orientation_of
+from ..datasets.transforms.load_labels import LabelPicture
+from ..utils.images import count_values, is_remote, orientation_of
 from ..utils.text import first_line
 from .decoder_messages import DecoderMessages, damage_in
 from .findings import Findings
@@ -77,7 +77,11 @@ class SampleCheck:
             elif path:
                 try:
                     results = loader(results) or results
-                    if messages and getattr(loader, "imdecode_backend", None) != "cv2" and is_jpeg(path):
+                    if (
+                        messages
+                        and getattr(loader, "imdecode_backend", None) != "cv2"
+                        and _is_jpeg(path, kind, results)
+                    ):
                         cv2.imread(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)  # Pillow passes over damage without a word
                 except Exception as error:  # whatever a decoder makes of a broken file
                     findings.problems.append((f"unreadable {kind}", _describe(path, error)))
@@ -107,16 +111,17 @@ class SampleCheck:
             findings.problems.append(("unreadable label", f"{path}: {problem}"))
             return
         picture = results.get("label_picture") or self._picture_of(path)
+        findings.usual_colours = picture.usual
         findings.colours = {
-            index: int(encode_colours(np.array(colour)))
-            for index, colour in picture.colours.items()
+            index: red << 16 | green << 8 | blue
+            for index, (red, green, blue) in picture.colours.items()
             if index != self.ignore_index
         }
         findings.unknown_pixels = results.get("unknown_pixels", 0)
         if findings.unknown_pixels and (problem := self._colour_problem(path)):
             findings.problems.append(("colours", f"{path}: {problem}"))
         findings.lossy = picture.format == "JPEG" and not findings.problems
-        findings.pixels = _count(labels)
+        findings.pixels = count_values(labels)
         classes = range(self.num_classes)
         outside = {i: n for i, n in findings.pixels.items() if i not in classes and i != self.ignore_index}
         if outside:
@@ -165,14 +170,10 @@ def steps_of_others(steps: Sequence[Callable]) -> list[str]:
     return [type(step).__name__ for step in steps if type(step).__module__.partition(".")[0] not in KNOWN_PACKAGES]
 
 
-def _count(labels: np.ndarray) -> dict[int, int]:
-    """Number of pixels of each index that occurs, in order."""
-    if labels.dtype == np.uint8:
-        counts = np.bincount(labels.ravel())
-        values = np.flatnonzero(counts)
-        return dict(zip(values.tolist(), counts[values].tolist()))
-    values, counts = np.unique(labels, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist()))
+def _is_jpeg(path: str, kind: str, results: dict) -> bool:
+    if kind == "label" and results.get("label_picture"):
+        return results["label_picture"].format == "JPEG"
+    return is_jpeg(path)
 
 
 def _size(array: np.ndarray) -> str:

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..utils.images import is_remote
+from ..utils.images import JPEG, is_remote
 
-JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
 EIGHT_BITS = (JPEG, b"GIF8", b"BM", b"RIFF")  #: how files begin that have no more
 BITS_OF_PNG = 24  #: where a PNG has its bits per band

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..checks.data import build_dataset
-from ..checks.samples import loaders_of
+from ..checks.loaders import loaders_of
 from ..datasets.transforms import LoadLabels
 from ..evaluation.index_png import read_indices
 from ..evaluation.prediction_names import prediction_names

@@ -13,23 +13,26 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
+from ...utils.images import count_values
+
 
 class LabelPicture(NamedTuple):
     """What a file of labels is, besides its indices."""
 
     format: str | None  #: of the file, as Pillow names it
-    colours: dict[int, tuple[int, int, int]]  #: of a palette picture, the RGB of the indices that occur
+    colours: dict[int, tuple[int, int, int]]  #: of a palette picture, RGB of the indices that occur
+    usual: bool = False  #: its palette begins with the usual colours, which are not listed
 
     @classmethod
-    def of(cls, picture: Image.Image, indices: np.ndarray) -> LabelPicture:
-        """Describe an open picture that has these indices, uint8 (H, W)."""
+    def of(cls, picture: Image.Image, indices: np.ndarray, usual: np.ndarray | None = None) -> LabelPicture:
+        """Describe an open picture that has these indices, uint8 (H, W); ``usual`` is RGB of some, uint8 (n, 3)."""
         if picture.mode not in ("P", "PA"):
             return cls(picture.format, {})
-        palette = np.zeros((256, 3), np.uint8)
-        given = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        palette[: len(given)] = given
-        occurring = np.flatnonzero(np.bincount(indices.ravel()))
-        return cls(picture.format, dict(zip(occurring.tolist(), map(tuple, palette[occurring].tolist()))))
+        palette = picture.palette.tobytes() if picture.palette.mode == "RGB" else bytes(picture.getpalette("RGB"))
+        if usual is not None and palette.startswith(usual.tobytes()):
+            return cls(picture.format, {}, True)
+        palette = palette.ljust(768, b"\0")
+        return cls(picture.format, {index: tuple(palette[3 * index :][:3]) for index in count_values(indices)})
 
 
 @TRANSFORMS.register_module()
@@ -125,7 +128,7 @@ class LoadLabels(LoadAnnotations):
                 return *self.classes_of(np.array(picture.convert("RGB"))), LabelPicture(picture.format, {})
             labels = _as_bytes(np.array(picture.getchannel(0) if bands == 2 else picture))  # the other is transparency
             if self.for_check:
-                about = LabelPicture.of(picture, labels)
+                about = LabelPicture.of(picture, labels, None if reduce_zero_label else self.colours)
         if reduce_zero_label:
             labels -= 1  # 0 becomes 255
             labels[labels == 254] = 255
