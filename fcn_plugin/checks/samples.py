@@ -155,7 +155,7 @@ class SampleCheck:
     @staticmethod
     def _picture_of(path: str) -> LabelPicture:
         """What picture a label is that was read by another loader than :class:`LoadLabels`."""
-        if is_remote(path):
+        if not os.path.isfile(path):
             return LabelPicture(None, {})
         with Image.open(path) as picture:
             return LabelPicture.of(picture, np.array(picture) if picture.mode == "P" else np.zeros(0, np.uint8))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 from PIL import Image
 
-from ..utils.images import JPEG, is_remote
+from ..utils.images import JPEG
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EIGHT_BITS = (JPEG, b"GIF8", b"BM", b"RIFF")  #: how files begin that have no more
@@ -16,12 +18,12 @@ BITS_OF_TIFF = 258  #: tag of a TIFF that has them
 
 def is_jpeg(path: str) -> bool:
     """Whether a file of the file system begins as a JPEG does."""
-    return not is_remote(path) and _start_of(path).startswith(JPEG)
+    return os.path.isfile(path) and _start_of(path).startswith(JPEG)
 
 
 def highest_value(path: str) -> float | None:
     """The highest value in an image file of more than 8 bits; None of others, and of files elsewhere."""
-    if is_remote(path):
+    if not os.path.isfile(path):
         return None
     start = _start_of(path)
     if start.startswith(EIGHT_BITS) or (start.startswith(PNG) and start[BITS_OF_PNG] <= 8):

@@ -216,8 +216,7 @@ class TestLists:
         cfg.train_dataloader.dataset.ann_file = ""
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
         check(cfg, samples=True)
-        (text,) = warned
-        assert text.endswith(
+        assert warned[0].endswith(
             "do not end in img_suffix='.jpg', and are left out of train_dataloader.dataset: 1 (image5.JPG)"
         )
 
@@ -405,7 +404,9 @@ class TestLoading:
         refused("problems in the data: 1 .*\n.*\n.*image5.png: 77", broken, True)
 
     def test_test_sets_need_no_labels(self, cfg):
+        """Where no figures are wanted."""
         cfg.test_dataloader.dataset.pipeline = [LOAD[0], PACK]
+        cfg.test_evaluator.update(format_only=True, output_dir="out")
         cfg.load_from = "gone.pth"
         with pytest.raises(FileNotFoundError, match="^there is no weight file gone.pth"):
             check_evaluation(cfg, "test_dataloader")
