@@ -210,14 +210,14 @@ def test_no_images(voc, tmp_path):
 def test_tool(voc, tmp_path):
     """The picture of a label is where the label is."""
     config = tiny_config(tmp_path, voc, "fcn32s_vgg16_camvid")
-    arguments = ("browse_dataset.py", config, "--split", "val", "--data-root", voc, "--number", 5)
+    arguments = ("browse_dataset.py", config, "--split", "val", "--data-root", voc / "camvid", "--number", 5)
     outcome = run_tool(*arguments, "--cfg-options", "randomness.seed=1", cwd=tmp_path).check()
     folder = tmp_path / "work_dirs/fcn32s/browse_val"
     assert "Saved 2 pictures in work_dirs/fcn32s/browse_val." in outcome.stdout
     assert sorted(file.name for file in folder.iterdir()) == ["0000_image4.png", "0001_image5.png"]
     drawn = np.array(Image.open(folder / "0001_image5.png")).astype(int)
     image, painted = drawn[:HEIGHT, :WIDTH], drawn[:HEIGHT, WIDTH + GAP : 2 * WIDTH + GAP]
-    label = np.array(Image.open(voc / "SegmentationClass/image5.png"))
+    label = np.array(Image.open(voc / "camvid/SegmentationClass/image5.png"))
     palette = np.array(CamVidDataset.METAINFO["palette"])
     known = label != 255
     expected = (1 - OPACITY) * image[known] + OPACITY * palette[label[known]]

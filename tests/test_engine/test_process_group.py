@@ -30,15 +30,16 @@ def in_process(rank: int, port: int, fails: bool, joined: bool, seconds: float, 
         torch_distributed.init_process_group("gloo")
     ran = []
 
-    def check() -> None:
+    def check() -> dict:
         time.sleep(seconds)
         ran.append(rank)
         if fails:
             fail()
+        return dict(found=[3, "text"])
 
-    start, how = time.monotonic(), "ended"
+    start = time.monotonic()
     try:
-        distributed.run_in_first_process(check, LAUNCHED)
+        how = distributed.run_in_first_process(check, LAUNCHED)
     except ValueError as error:
         how = str(error)
     except SystemExit as error:
@@ -50,7 +51,7 @@ def in_process(rank: int, port: int, fails: bool, joined: bool, seconds: float, 
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("joined", [False, True])
 def test_run_in_first_process(fails, joined):
-    """The second one waits, and leaves with an exit code when the first has failed."""
+    """The second one waits, gets what the first has found, and leaves with an exit code when that has failed."""
     results, port = PROCESSES.Queue(), free_port()
     arguments = (port, fails, joined, 1.0)
     processes = [PROCESSES.Process(target=in_process, args=(rank, *arguments, results)) for rank in range(2)]
@@ -60,14 +61,16 @@ def test_run_in_first_process(fails, joined):
     for process in processes:
         process.join(timeout=60)
         assert process.exitcode == 0
-    assert first[1:3] == ("found something" if fails else "ended", [0])
-    assert second[1:3] == ("exit 1" if fails else "ended", [])
+    found = dict(found=[3, "text"])
+    assert first[1:3] == ("found something" if fails else found, [0])
+    assert second[1:3] == ("exit 1" if fails else found, [])
     assert first[3] == second[3] == ([] if joined else [(("pytorch",), dict(backend="nccl"))])
     assert first[4] >= 1 and second[4] >= (1.4 if fails else 0.9)
 
 
 def test_alone():
     """Without a launcher, the check is called."""
+    assert distributed.run_in_first_process(lambda: 3, Config(dict(launcher="none"))) == 3
     with pytest.raises(ValueError, match="found something"):
         distributed.run_in_first_process(fail, Config(dict(launcher="none")))
 

@@ -187,7 +187,7 @@ def real_samples(voc: Path) -> list[dict]:
     ],
 )
 def test_the_figures_of_the_toolbox_stay_the_same(settings, voc):
-    samples = real_samples(voc)
+    samples = real_samples(voc / "camvid")
     assert len(samples) == 6
     classes = [f"class {number}" for number in range(12)]  # the last does not occur
     expected = evaluate(make_metric(IoUMetric, classes, **settings), samples)
@@ -205,7 +205,19 @@ def test_background_everywhere_is_pointed_out(truth, prediction, warns, monkeypa
     logged = []
     monkeypatch.setattr("fcn_plugin.evaluation.fcn_metric.print_log", lambda text, **_: logged.append(text))
     evaluate(make_metric(), [sample(truth, prediction), sample([[1]], [[1]])])
-    assert len(logged) == warns and all(text.startswith("every pixel was predicted as road:") for text in logged)
+    assert [text.startswith("every pixel was predicted as road:") for text in logged] == [warns]
+
+
+@pytest.mark.parametrize("truth", [[[1, 1, 255]], [[255, 255, 255]]])
+def test_one_class_is_labelled(truth, monkeypatch):
+    """Whatever else is predicted, the mean IU of its pixels alone looks well."""
+    logged = []
+    monkeypatch.setattr("fcn_plugin.evaluation.fcn_metric.print_log", lambda text, **_: logged.append(text))
+    figures = evaluate(make_metric(), [sample(truth, [[1, 1, 0]]), sample([[1]], [[1]])])
+    assert figures["aAcc"] == 100
+    assert logged == [
+        "only road is labelled in what was evaluated, other pixels are ignored (255): the figures say nothing"
+    ]
 
 
 def test_table_of_the_classes(monkeypatch):

@@ -6,7 +6,7 @@ from testing.utils import ROOT, run_tool, weights
 
 def narrow(folder, voc, name, **model):
     """A config on top of a shipped one, with a narrow backbone and two iterations on tiny images."""
-    loader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=str(voc)))
+    loader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=str(voc / "camvid")))
     tiny = Config(
         dict(
             **{f"{split}_dataloader": loader for split in ("train", "val", "test")},

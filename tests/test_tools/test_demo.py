@@ -19,7 +19,7 @@ def demo(monkeypatch, tmp_path):
     spec = importlib.util.spec_from_file_location("demo", ROOT / "tools/demo.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "write_shapes", partial(module.write_shapes, num_train=4, num_val=3, size=(64, 64)))
+    monkeypatch.setattr(module, "write_shapes", partial(module.write_shapes, num_train=5, num_val=3, size=(64, 64)))
     monkeypatch.setattr(module, "CONFIG", narrow_stages(tmp_path / "configs", "train_cfg = dict(max_iters=2)\n"))
     # mmengine formats each config for seconds
     monkeypatch.setattr(yapf_api, "FormatCode", lambda code, **_: (code, False))

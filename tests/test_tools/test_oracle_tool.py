@@ -12,7 +12,7 @@ from fcn_plugin.paper.oracle import find_labels, oracle_scores
 
 @pytest.fixture(scope="module")
 def labels(voc) -> Path:
-    return voc / "SegmentationClass"
+    return voc / "camvid/SegmentationClass"
 
 
 def rows_of(table: str) -> list[list[str]]:

@@ -23,7 +23,7 @@ STAGES = ("fcn32s", "fcn16s", "fcn8s")
 
 def scores_of(predictions, voc, *names):
     """Figures of a directory of predictions."""
-    folders = (predictions, voc / "SegmentationClass")
+    folders = (predictions, voc / "camvid/SegmentationClass")
     pairs = ([read_indices(folder / f"{name}.png") for folder in folders] for name in names)
     return fcn_scores(*sum(class_areas(confusion_matrix(*pair, num_classes=11)) for pair in pairs))
 
@@ -88,9 +88,9 @@ def test_plot_run(trained, tmp_path):
 
 def test_compare(trained, voc, tmp_path):
     config, _, predictions = trained
-    models = (f"net={predictions}", f"truth={voc / 'SegmentationClass'}")
+    models = (f"net={predictions}", f"truth={voc / 'camvid/SegmentationClass'}")
     for name in ("image4", "image5"):  # the truth has ignored pixels, which no prediction may have elsewhere
-        assert (np.array(Image.open(voc / f"SegmentationClass/{name}.png")) == 255).any()
+        assert (np.array(Image.open(voc / f"camvid/SegmentationClass/{name}.png")) == 255).any()
     outcome = run_tool(
         "compare.py", config, *models, "--out", "out", "--rows", 1, "--sort", "net", cwd=tmp_path
     ).check()

@@ -49,9 +49,9 @@ def test_outputs(trained, voc, tmp_path):
     correct = labelled = 0
     for name, prediction in predictions.items():
         assert prediction.shape == IMAGE_SIZE and prediction.dtype == np.uint8
-        expected = inference_model(model, str(voc / f"JPEGImages/{name}.jpg")).pred_sem_seg.data[0]
+        expected = inference_model(model, str(voc / f"camvid/JPEGImages/{name}.jpg")).pred_sem_seg.data[0]
         assert np.array_equal(prediction, expected.numpy())
-        label = np.asarray(Image.open(voc / f"SegmentationClass/{name}.png"))
+        label = np.asarray(Image.open(voc / f"camvid/SegmentationClass/{name}.png"))
         correct += (prediction == label).sum()
         labelled += (label != 255).sum()
     ((pixel_accuracy, _, _),) = METRICS.findall(outcome.stdout)

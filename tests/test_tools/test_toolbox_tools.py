@@ -27,7 +27,7 @@ METRICS = re.compile(r"aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)")
 def shapes(tmp_path_factory) -> Path:
     """The config of FCN-8s on drawn shapes, few and small, at ``data`` beside it."""
     folder = tmp_path_factory.mktemp("shapes")
-    write_shapes(folder / "data/shapes", num_train=4, num_val=2, size=(64, 64))
+    write_shapes(folder / "data/shapes", num_train=5, num_val=2, size=(64, 64))
     return narrow_stages(folder)
 
 
@@ -90,7 +90,7 @@ def test_mixed_precision(shapes, tmp_path):
 
 def test_a_broken_label_is_refused(shapes, tmp_path):
     data = tmp_path / "data"
-    write_shapes(data, num_train=4, num_val=2, size=(64, 64))
+    write_shapes(data, num_train=5, num_val=2, size=(64, 64))
     label = data / "SegmentationClass/train_00001.png"
     values = np.array(Image.open(label))
     values[0, :3] = 77
