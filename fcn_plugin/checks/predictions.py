@@ -36,8 +36,8 @@ def check_predictions(cfg: Config, split: str, report: Report) -> None:
     Args:
         cfg (Config): of the evaluation, after :func:`leave_out_labels`.
         split (str): ``val`` or ``test``.
-        report (Report): takes what is wrong: ``format_only`` without a directory, a directory that is a file,
-            predictions that would overwrite each other, and missing labels.
+        report (Report): takes what is wrong: ``format_only`` without a directory, predictions that would overwrite
+            each other, and missing labels.
     """
     init_default_scope(cfg.get("default_scope") or "mmseg")
     evaluator, name = cfg.get(f"{split}_evaluator"), f"{split}_evaluator"
@@ -51,10 +51,6 @@ def check_predictions(cfg: Config, split: str, report: Report) -> None:
                     f"{where}.format_only=True only writes predictions, but there is no directory for them: give --out"
                     f" DIR, or set {where}.output_dir"
                 )
-    for directory in (cfg.get("show_dir"), *(metric.get("output_dir") for metric in metrics.values())):
-        with report.collect():
-            if directory and Path(directory).exists() and not Path(directory).is_dir():
-                raise NotADirectoryError(f"{directory} is a file: give a directory for the predictions")
     datasets = _datasets(cfg, f"{split}_dataloader")
     if any(metric.get("output_dir") for metric in metrics.values()) or cfg.get("show_dir"):
         with report.collect():

@@ -136,7 +136,8 @@ def _check_directories(cfg: Config, evaluator: str) -> None:
     """Try the directories that a run writes to, but for those in another storage."""
     hooks, visualizer = cfg.get("default_hooks") or {}, cfg.get("visualizer") or {}
     evaluators = cfg.get(evaluator) or []
-    directories = [cfg.get("work_dir"), (hooks.get("checkpoint") or {}).get("out_dir"), visualizer.get("save_dir")]
+    directories = [cfg.get("work_dir"), cfg.get("show_dir"), visualizer.get("save_dir")]
+    directories.append((hooks.get("checkpoint") or {}).get("out_dir"))
     for metric in evaluators if isinstance(evaluators, list) else [evaluators]:
         directories.append(metric.get("output_dir") if isinstance(metric, Mapping) else None)
     for directory in directories:

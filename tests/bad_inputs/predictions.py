@@ -56,7 +56,12 @@ def predicted(change=lambda indices: indices, size=(80, 64)):
 
 TABLE = [
     Bad("test-out-file", "out is no directory; give another directory", command=f"{TEST} --out out", prepare=out_file),
-    Bad("test-show-dir-file", "out is a file: give a directory", command=f"{TEST} --show-dir out", prepare=out_file),
+    Bad(
+        "test-show-dir-file",
+        "out is no directory; give another directory",
+        command=f"{TEST} --show-dir out",
+        prepare=out_file,
+    ),
     Bad(
         "test-overwrites",
         ("data/one/val_00000.jpg and data/two/val_00000.jpg would overwrite each other (val_00000)", "test them apart"),
@@ -124,7 +129,7 @@ TABLE = [
     Bad("predict-opacity", "the opacity must be from 0", command=f"{PREDICT} --opacity 2"),
     Bad("predict-nothing-wanted", "there is nothing to write", command=f"{PREDICT} --no-overlay --no-png"),
     Bad("predict-palette", "ADE20KDataset has 150 classes, the model 6", command=f"{PREDICT} --palette ADE20KDataset"),
-    Bad("predict-out-file", "out is a file: give a directory", command=PREDICT, prepare=out_file),
+    Bad("predict-out-file", "out is no directory; give another directory", command=PREDICT, prepare=out_file),
     Bad("export-suffix", "must end in .onnx or .pt2, got net.pth", command=EXPORT.replace("pt2", "pth")),
     Bad("export-opset", "an opset is for .onnx files", command=f"{EXPORT} --opset 18"),
     Bad("export-small", "is exported at more than 64 pixels", command=f"{EXPORT} --shape 32 32"),
