@@ -173,7 +173,7 @@ def real_samples(voc: Path) -> list[dict]:
     samples = []
     for file in sorted((voc / "SegmentationClass").glob("*.png")):
         brightness = np.asarray(Image.open(voc / f"JPEGImages/{file.stem}.jpg")).mean(axis=2)
-        samples.append(sample(np.asarray(Image.open(file)), np.clip((brightness - 10) // 20, 0, 10).astype(int)))
+        samples.append(sample(np.asarray(Image.open(file)), np.clip((brightness - 14) // 20, 0, 10).astype(int)))
     return samples
 
 
