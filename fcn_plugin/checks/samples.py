@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadAnnotations, LoadImageFromFile, TestTimeAug
+from mmcv.transforms import (
+    Compose,
+    KeyMapper,
+    LoadAnnotations,
+    LoadImageFromFile,
+    RandomApply,
+    RandomChoice,
+    TestTimeAug,
+)
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 from PIL import Image
@@ -183,8 +191,12 @@ def _steps(pipeline: Sequence[Mapping | Callable]) -> Iterator[Callable]:
     for step in pipeline:
         step = TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step
         yield step
-        inner = step.subroutines if isinstance(step, TestTimeAug) else getattr(step, "transforms", ())
-        yield from _steps(inner if isinstance(inner, Sequence) else [inner])
+        if isinstance(step, TestTimeAug):
+            yield from _steps(step.subroutines)
+        elif isinstance(step, (KeyMapper, RandomApply)):
+            yield from _steps([step.transforms])
+        elif isinstance(step, (Compose, RandomChoice)):
+            yield from _steps(step.transforms)
 
 
 def _is_jpeg(path: str, kind: str, results: dict) -> bool:
