@@ -84,6 +84,14 @@ def without_unused(values: np.ndarray) -> Image.Image:
     return picture
 
 
+def greys_that_occur(values: np.ndarray) -> Image.Image:
+    """As an optimiser that makes palettes of grey pictures."""
+    used, indices = np.unique(values, return_inverse=True)
+    picture = Image.fromarray(indices.reshape(values.shape).astype(np.uint8))
+    picture.putpalette(np.repeat(used, 3).astype(np.uint8).tobytes())
+    return picture
+
+
 def of_16_bits(values: np.ndarray) -> Image.Image:
     return Image.fromarray(values.astype(np.uint16) * 257)
 
@@ -142,6 +150,7 @@ TABLE = [
         prepare=all_of(reversed_palette),
     ),
     Bad("palette-without-unused", "in the colour of", prepare=all_of(without_unused, optimize=True)),
+    Bad("palette-of-greys", "in the grey of 255", prepare=all_of(greys_that_occur)),
     Bad(
         "palette-reversed-and-read-by-the-toolbox",
         "0 in the colour of 5",
