@@ -47,12 +47,13 @@ class ClassPixels:
         return 0 <= index < len(self.classes) and index != self.ignore_index
 
     def error(self) -> str | None:
-        """Why nothing, or not all, can be learned from these labels; None if some of them could not be read."""
+        """Why these labels do not do, in training each class; None if some of them could not be read."""
         if not self.labels or not self.complete:
             return None
         if not self.labelled:
-            return f"no labelled pixel in {self.labels} labels: all are {self.ignore_index}, the ignored index"
-        if not self.missing:
+            what = f"no labelled pixel in {self.labels} labels of {self.split}"
+            return f"{what}: all are {self.ignore_index}, the ignored index"
+        if not self.missing or self.split != "train":
             return None
         if self.ignored and len(found := [index for index in self.pixels if self._is_class(index)]) == 1:
             foreground = self.missing[0]
@@ -67,7 +68,9 @@ class ClassPixels:
     def warnings(self) -> list[str]:
         """What may be right."""
         found = []
-        if self.complete and self.labels and self.split != "train" and self.missing:
+        if len(self.classes) == 1 and self.split == "train":
+            found.append(f"{self.classes[0]} is the only class: there is nothing to tell it from")
+        if self.complete and self.labelled and self.split != "train" and self.missing:
             found.append(f"{self.split} has no labelled pixel of {summarize(self.missing, 20)}")
         if self.ignored > MAX_IGNORED:
             found.append(f"{self.ignored:.1%} of the label pixels of {self.split} are ignored ({self.ignore_index})")

@@ -205,7 +205,8 @@ def head_of(cfg: Config) -> dict:
 
 def band_problems(cfg: Config, census: Census) -> Findings:
     """Whether the images of a data set have the bands that the model's first layer and its normalization take."""
-    backbone, normalization = cfg.model.get("backbone") or {}, cfg.model.get("data_preprocessor") or {}
+    model = cfg.model.get("module") or cfg.model  # wrapped for test-time augmentation
+    backbone, normalization = model.get("backbone") or {}, model.get("data_preprocessor") or {}
     takes = {"model.backbone.in_channels": backbone.get("in_channels") or _default_bands(backbone)}
     for key in ("mean", "std"):
         values = normalization.get(key)

@@ -98,7 +98,30 @@ class PaletteComparison:
             for path, indices in moved
             if indices
         ]
+        if not texts and (greys := self._ordered_greys()):
+            return True, greys
         return bool(texts) and (several or not foreign), texts
+
+    def _ordered_greys(self) -> list[str]:
+        """The files whose greys are the indices, as optimisers turn grey labels into palettes of what occurs.
+
+        In a scale of greys that is the same in all files, they only show the indices.
+        """
+        values = [(path, {index: code >> 16 for index, code in colours.items()}) for path, colours in self.files]
+        shown = defaultdict(set)
+        for (_, colours), (_, greys) in zip(self.files, values):
+            for index, grey in greys.items():
+                shown[index].add(grey)
+                if colours[index] != 0x010101 * grey or grey not in self.classes and grey != 255:
+                    return []
+        if all(len(greys) == 1 for greys in shown.values()):
+            return []
+        moved = [(path, {index: grey for index, grey in greys.items() if index != grey}) for path, greys in values]
+        return [
+            f"{path}: {', '.join(f'{index} in the grey of {grey}' for index, grey in greys.items())}"
+            for path, greys in moved
+            if greys
+        ]
 
     def _moved(self, colours: Mapping[int, int]) -> dict[int, int]:
         """The indices of classes that are shown in the colour of another class, and which."""

@@ -33,7 +33,7 @@ KINDS = {
     " classes, or without a palette if the indices are right)",
     "size": "labels of another size than their image (width x height)",
     "index": "labels with indices that are neither a class nor the ignored index",
-    "pixels": "classes that cannot be learned from these labels",
+    "pixels": "labels without pixels of the classes",
 }
 
 
@@ -116,7 +116,7 @@ class DataReport:
         """Take note of the labels of a split, which steps of the pipeline may change."""
         self.splits.append(pixels)
         self.warnings.update(dict.fromkeys(pixels.warnings()))
-        if pixels.split == "train" and (error := pixels.error()):
+        if error := pixels.error():
             if steps:
                 self.warnings[f"{error}, unless {', '.join(steps)} of the pipeline changes indices"] = None
             else:

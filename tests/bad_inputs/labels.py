@@ -16,7 +16,7 @@ COLOURS = voc_palette()
 LOAD = "dict(type='LoadImageFromFile')"
 TOOLBOX = pipeline(LOAD, "dict(type='LoadAnnotations')")
 UNREADABLE = "labels that cannot be read: 1\n"
-UNLEARNED = "classes that cannot be learned from these labels: 1\n"
+UNLEARNED = "labels without pixels of the classes: 1\n"
 
 
 def one(change: Callable[[Path], object], name: str = "train_00000") -> Callable[[Folder], None]:
@@ -84,6 +84,14 @@ def without_unused(values: np.ndarray) -> Image.Image:
     return picture
 
 
+def greys_that_occur(values: np.ndarray) -> Image.Image:
+    """As an optimiser that makes palettes of grey pictures."""
+    used, indices = np.unique(values, return_inverse=True)
+    picture = Image.fromarray(indices.reshape(values.shape).astype(np.uint8))
+    picture.putpalette(np.repeat(used, 3).astype(np.uint8).tobytes())
+    return picture
+
+
 def of_16_bits(values: np.ndarray) -> Image.Image:
     return Image.fromarray(values.astype(np.uint16) * 257)
 
@@ -108,7 +116,12 @@ TABLE = [
         prepare=mapped(range(1, 6), 255),
         config=TWO_CLASSES,
     ),
-    Bad("all-ignored", "no labelled pixel in 8 labels: all are 255", prepare=mapped(range(6), 255)),
+    Bad("all-ignored", "no labelled pixel in 8 labels of train: all are 255", prepare=mapped(range(6), 255)),
+    Bad(
+        "all-of-val-ignored",
+        (UNLEARNED, "no labelled pixel in 3 labels of val: all are 255, the ignored index"),
+        prepare=lambda folder: folder.change_labels(lambda values: np.full_like(values, 255), "val*"),
+    ),
     Bad("all-background", "5 of 6 classes have no labelled pixel in 8", prepare=mapped([1, 2, 3, 4, 5, 255], 0)),
     Bad(
         "a-class-missing",
@@ -137,6 +150,7 @@ TABLE = [
         prepare=all_of(reversed_palette),
     ),
     Bad("palette-without-unused", "in the colour of", prepare=all_of(without_unused, optimize=True)),
+    Bad("palette-of-greys", "in the grey of 255", prepare=all_of(greys_that_occur)),
     Bad(
         "palette-reversed-and-read-by-the-toolbox",
         "0 in the colour of 5",

@@ -30,7 +30,7 @@ def counted(*labels: dict[int, int], split="train", classes=CLASSES, ignore_inde
         ([{1: 75, 255: 25}], "only cat has labelled pixels; .* meant as background, .*, save it as 0"),
         ([{0: 75}], "2 of 3 classes have no labelled pixel in 1 labels: cat, dog"),
         ([{0: 75, 2: 25}, {2: 9, 255: 2}], "1 of 3 classes have no labelled pixel in 2 labels: cat"),
-        ([{255: 9}, {255: 1}], "no labelled pixel in 2 labels: all are 255, the ignored index"),
+        ([{255: 9}, {255: 1}], "no labelled pixel in 2 labels of train: all are 255, the ignored index"),
         ([], None),
     ],
 )
@@ -56,11 +56,23 @@ def test_an_ignored_class_needs_no_pixel():
         ("val", [{0: 50, 2: 50}], ["val has no labelled pixel of cat"]),
         ("train", [{0: 50, 2: 50}], []),
         ("train", [{0: 69, 255: 31}], ["31.0% of the label pixels of train are ignored (255)"]),
+        ("val", [{255: 4}], ["100.0% of the label pixels of val are ignored (255)"]),
         ("val", [{0: 40, 1: 20, 2: 10, 255: 30}], []),
     ],
 )
 def test_warnings(split, labels, warnings):
     assert counted(*labels, split=split).warnings() == warnings
+
+
+def test_the_only_class():
+    assert counted({0: 9}, classes=("thing",)).warnings() == [
+        "thing is the only class: there is nothing to tell it from"
+    ]
+
+
+def test_what_training_alone_needs():
+    assert counted({0: 9}, split="val").error() is None
+    assert counted({255: 9}, split="val").error().startswith("no labelled pixel in 1 labels of val")
 
 
 def test_several_data_sets_are_one():

@@ -61,6 +61,7 @@ def test_jpeg():
 CLASSES = [[0, 0, 0], [128, 64, 128], [128, 0, 0]]
 BACKGROUND, ROAD, BUILDING = map(tuple, CLASSES)
 FOREIGN, BORDER = (1, 2, 3), (224, 224, 192)
+GREYS = {grey: (grey, grey, grey) for grey in range(256)}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,15 @@ FOREIGN, BORDER = (1, 2, 3), (224, 224, 192)
         # another order in each file, also with a colour of pixels to ignore
         ([{0: ROAD, 1: BACKGROUND, 2: BORDER}, {0: BACKGROUND, 1: ROAD}], True, ["a0: 0 in the colour of 1, 1 in the"]),
         ([{0: BORDER, 1: BACKGROUND}, {0: BACKGROUND, 1: BORDER}], True, ["a0: 1 in the colour of 0"]),
+        # grey labels, of which an optimiser has made palettes of what occurs
+        (
+            [{0: GREYS[0], 1: GREYS[2]}, {0: GREYS[0], 1: GREYS[1], 2: GREYS[255]}],
+            True,
+            ["a0: 1 in the grey of 2", "a1: 2 in"],
+        ),
+        ([{0: GREYS[0], 1: GREYS[1], 2: GREYS[2]}], False, []),
+        ([{0: GREYS[0], 1: GREYS[255]}, {0: GREYS[0], 1: GREYS[255]}], False, []),  # a scale that shows the indices
+        ([{0: GREYS[0], 1: GREYS[90]}, {0: GREYS[0], 1: GREYS[80]}], False, []),
     ],
 )
 def test_palettes(files, error, texts):

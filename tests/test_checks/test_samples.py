@@ -5,13 +5,15 @@ import copy
 import cv2
 import numpy as np
 import pytest
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
 from fcn_plugin.checks.loaders import loaders_of
-from fcn_plugin.checks.samples import SampleCheck
+from fcn_plugin.checks.parts import steps_of
+from fcn_plugin.checks.samples import SampleCheck, steps_of_others
 from fcn_plugin.datasets.transforms import LoadLabels
 from fcn_plugin.utils.images import ORIENTATION, orientation_of
 
@@ -100,6 +102,17 @@ TTA = dict(
 )
 
 
+@TRANSFORMS.register_module()
+class FromAnotherLibrary(BaseTransform):
+    """Has transforms of another registry, as Albu."""
+
+    def __init__(self, transforms):
+        self.transforms = transforms
+
+    def transform(self, results):
+        return results
+
+
 @pytest.mark.parametrize(
     "steps, expected",
     [
@@ -109,6 +122,9 @@ TTA = dict(
         ([RESIZE, dict(type=LoadAnnotations)], LoadAnnotations),
         ([RESIZE, LoadAnnotations()], LoadAnnotations),
         ([TTA], LoadLabels),
+        ([dict(type="RandomApply", transforms=[dict(type="LoadLabels")])], LoadLabels),
+        ([dict(type="RandomChoice", transforms=[[RESIZE], [dict(type="LoadLabels")]])], LoadLabels),
+        ([dict(type="FromAnotherLibrary", transforms=[dict(type="Unknown")]), dict(type="LoadLabels")], LoadLabels),
         ([RESIZE], None),
     ],
 )
@@ -119,6 +135,13 @@ def test_loaders_wherever_they_stand(steps, expected, check):
     found = [type(loader) for loader in loaders_of(pipeline)]
     assert found == [LoadImageFromFile, *([expected] if expected else [])]
     assert str(pipeline) == str(before)
+
+
+def test_steps_that_may_change_labels(check):
+    inner = dict(type="FromAnotherLibrary", transforms=[])
+    pipeline = [*LOADERS, RESIZE, dict(type="RandomApply", transforms=[RESIZE, inner])]
+    assert steps_of_others(steps_of(pipeline)) == ["FromAnotherLibrary"]
+    assert steps_of_others(steps_of(pipeline[:-1])) == []
 
 
 def test_the_sample_is_left_as_it_is(check, tmp_path):

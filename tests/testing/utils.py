@@ -47,7 +47,7 @@ def make_voc(root: Path, num_classes: int = 21) -> Path:
     for i, name in enumerate(names):
         label = random.permutation(np.arange(30) % num_classes).astype(np.uint8)
         label = label.reshape(5, 6).repeat(8, axis=0).repeat(8, axis=1)
-        image = 220 // num_classes * label[..., None] + random.integers(0, 36, (height, width, 3), dtype=np.uint8)
+        image = 220 // num_classes * label[..., None] + random.integers(0, 40, (height, width, 3), dtype=np.uint8)
         Image.fromarray(image.astype(np.uint8)).save(root / f"JPEGImages/{name}.jpg")
         border = 1 + i
         label[:border] = label[:, :border] = 255
