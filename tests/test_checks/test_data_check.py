@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 import os
 import re
 
@@ -451,6 +452,17 @@ class TestCache:
         assert self.check(cfg, checked) == self.ALL
         assert self.check(cfg, checked) == []
         assert sorted((tmp_path / "cache/checked").iterdir()) == sorted(files)
+
+    def test_notes_of_an_earlier_version(self, tree, checked, tmp_path):
+        """Lack what is checked now."""
+        cfg = config(tree)
+        self.check(cfg, checked)
+        for file in (tmp_path / "cache").rglob("*.json"):
+            content = json.loads(file.read_text())
+            settings = content["settings"].removeprefix(f"{check_cache.FORMAT} ")
+            good = [[stamp, [0, False]] for stamp, _ in content["good"]]
+            file.write_text(json.dumps(dict(settings=settings, good=good)))
+        assert self.check(cfg, checked) == self.ALL
 
     def test_no_place_to_write(self, tree, checked, tmp_path):
         (tmp_path / "cache").write_text("a file")

@@ -8,7 +8,8 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from mmseg.registry import MODELS
+from mmcv.transforms import BaseTransform
+from mmseg.registry import MODELS, TRANSFORMS
 from PIL import Image
 from testing.utils import make_voc, tiny_config
 
@@ -37,6 +38,15 @@ class SmallMemory(AlignedEncoderDecoder):
         if inputs.shape[0] * inputs.shape[2] * inputs.shape[3] > LIMIT:
             raise self.error
         return super().forward(inputs, data_samples, mode)
+
+
+@TRANSFORMS.register_module()
+class Draws(BaseTransform):
+    """Takes numbers from the generators of Python and numpy."""
+
+    def transform(self, results):
+        random.random(), np.random.random()
+        return results
 
 
 @pytest.fixture
@@ -70,6 +80,7 @@ def test_trial(precision, dtype, cfg, monkeypatch):
     """A step and a forward pass; nothing of it stays."""
     cfg.precision = precision
     set_precision(cfg)
+    cfg.train_dataloader.dataset.pipeline.insert(2, dict(type="Draws"))
     (largest,) = check_samples([cfg], NAMES)
     logged = []
     monkeypatch.setattr(memory, "print_log", lambda text, **_: logged.append(text))
