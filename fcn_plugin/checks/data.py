@@ -71,7 +71,7 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> list[di
         init_default_scope(cfg.get("default_scope") or "mmseg")
         largest.append({})
         for name in dataloaders:
-            parts, new, steps = [], False, []
+            parts, classes, steps = [], None, []
             for dataset_cfg in leaf_datasets(cfg.get(name)):
                 dataset = build_dataset(dataset_cfg, name)
                 if dataset is None:
@@ -81,30 +81,33 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> list[di
                     head = head_of(cfg)
                     ignore_index = head.get("ignore_index", 255)
                     report.add(class_problems(head, dataset))
-                pipeline, labelled = dataset_cfg.get("pipeline") or [], name != "test_dataloader"
                 census = next((made for key, made in done if key == (dataset_cfg, ignore_index)), None)
                 if census is None:
-                    classes, new = len(dataset.metainfo["classes"]), True
-                    try:
-                        check = SampleCheck(pipeline, classes, ignore_index, labelled)
-                        steps += steps_of_others(pipeline)
-                    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
-                        reason = str(error.args[0] if error.args else error).split("\n")[0]
-                        raise ValueError(f"the pipeline of {name} cannot be built: {reason}") from error
+                    check = _build_check(dataset_cfg, dataset, name, ignore_index)
                     census = Census(dataset_cfg, colours_of(dataset, check), int(bool(dataset.reduce_zero_label)))
                     check_dataset(dataset, check, report, census)
                     report.add_census(census)
                     done.append(((dataset_cfg, ignore_index), census))
+                    classes = dataset.metainfo["classes"]
+                    steps += steps_of_others(dataset_cfg.get("pipeline") or [])
                 report.add(band_problems(cfg, census))
                 parts.append(census)
-            if new:
-                split = name.removesuffix("_dataloader")
-                report.add_labels(ClassPixels(split, dataset.metainfo["classes"], ignore_index, parts), steps)
+            if classes:  # something of it was not told before
+                report.add_labels(ClassPixels(name.removesuffix("_dataloader"), classes, ignore_index, parts), steps)
             pictures = [part.largest for part in parts if part.largest]
             if pictures:
                 largest[-1][name] = max(pictures, key=lambda picture: picture.width * picture.height)
     report.finish()
     return largest
+
+
+def _build_check(cfg: ConfigDict, dataset: BaseSegDataset, name: str, ignore_index: int) -> SampleCheck:
+    classes, labelled = len(dataset.metainfo["classes"]), name != "test_dataloader"
+    try:
+        return SampleCheck(cfg.get("pipeline") or [], classes, ignore_index, labelled)
+    except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
+        reason = str(error.args[0] if error.args else error).split("\n")[0]
+        raise ValueError(f"the pipeline of {name} cannot be built: {reason}") from error
 
 
 def build_dataset(cfg: ConfigDict, name: str) -> BaseSegDataset | None:
