@@ -113,7 +113,7 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> list[di
         init_default_scope(cfg.get("default_scope") or "mmseg")
         largest.append({})
         for name in dataloaders:
-            censuses, new, others = [], False, []
+            censuses, names, others = [], None, []
             for part in parts_of(cfg, name):
                 dataset = build_dataset(part.cfg, name)
                 if dataset is None:
@@ -123,19 +123,18 @@ def check_samples(cfgs: Sequence[Config], dataloaders: Sequence[str]) -> list[di
                     ignore_index = head_of(cfg).get("ignore_index", 255)
                 census = next((made for key, made in done if key == (part.cfg, ignore_index)), None)
                 if census is None:
-                    classes, labelled, new = len(dataset.metainfo["classes"]), name != "test_dataloader", True
+                    names, labelled = dataset.metainfo["classes"], name != "test_dataloader"
                     steps = build_steps(part)
                     others += steps_of_others(steps)
-                    check = SampleCheck(loaders_of(steps, dataset.data_list[:1]), classes, ignore_index, labelled)
+                    check = SampleCheck(loaders_of(steps, dataset.data_list[:1]), len(names), ignore_index, labelled)
                     census = Census(part.cfg, colours_of(dataset, check), int(bool(dataset.reduce_zero_label)))
                     check_dataset(dataset, check, report, census)
                     report.add_census(census)
                     done.append(((part.cfg, ignore_index), census))
                 report.add(band_problems(cfg, census))
                 censuses.append(census)
-            if new:
-                split = name.removesuffix("_dataloader")
-                report.add_labels(ClassPixels(split, dataset.metainfo["classes"], ignore_index, censuses), others)
+            if names:  # something of it was not told before
+                report.add_labels(ClassPixels(name.removesuffix("_dataloader"), names, ignore_index, censuses), others)
             pictures = [census.largest for census in censuses if census.largest]
             if pictures:
                 largest[-1][name] = max(pictures, key=lambda picture: picture.width * picture.height)

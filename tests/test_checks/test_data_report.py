@@ -104,6 +104,17 @@ def test_parts_of_a_training_set(data):
     check(data, ["train_dataloader"], concatenate)
 
 
+def test_a_part_of_another_kind(data, logged):
+    """Is not counted."""
+
+    def concatenate(cfg):
+        one = cfg.train_dataloader.dataset
+        cfg.train_dataloader.dataset = dict(type="ConcatDataset", datasets=[one, dict(type="BaseCDDataset")])
+
+    check(data, ["train_dataloader"], concatenate)
+    assert "train, 4 labels" in logged[0][0]
+
+
 def test_palette_of_a_tool(data, logged):
     """Has some colours of the classes at other indices, and others: a warning."""
     palette = voc_palette()[[0, 2, 1, *range(100, 118)]]
