@@ -40,7 +40,9 @@ def test_misfit_is_one_line(tmp_path, voc):
     config = narrow(tmp_path, voc, "fcn8s_r50_camvid", backbone=dict(depth=18, init_cfg=None), decode_head=head)
     outcome = run_tool("train.py", config, cwd=tmp_path)
     assert outcome.returncode == 1 and len(outcome.errors) == 1
-    assert outcome.errors[0].startswith("error: the model of narrow.py cannot be built: FCN8sHead: in_channels=[512, 1024, 2048]")
+    assert outcome.errors[0].startswith(
+        "error: the model of narrow.py cannot be built: FCN8sHead: in_channels=[512, 1024, 2048]"
+    )
     assert (
         "the feature extractor gives 0: 128 channels at stride 8, 1: 256 channels at stride 16, 2: 512"
         in outcome.errors[0]

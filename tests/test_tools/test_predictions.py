@@ -27,7 +27,7 @@ def cities(tmp_path_factory, voc) -> Path:
         for kind, source in (("cities", "JPEGImages"), ("labels", "SegmentationClass")):
             suffix = ".jpg" if kind == "cities" else ".png"
             (root / kind / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(voc / source / f"{Path(name).name}{suffix}", root / kind / f"{name}{suffix}")
+            shutil.copy(voc / "camvid" / source / f"{Path(name).name}{suffix}", root / kind / f"{name}{suffix}")
     with Image.open(root / "cities/ulm/image4.jpg") as image:
         image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(root / "cities/ulm/image4.jpg")
     prefix = dict(_delete_=True, img_path="cities", seg_map_path="labels")
