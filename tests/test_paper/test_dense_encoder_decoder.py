@@ -233,7 +233,7 @@ def test_by_the_tool(voc, tmp_path):
     model.test_cfg.update(mode="a_trous", stride=8)
     preprocessor = MODELS.build(cfg.model.data_preprocessor)
     for file in predictions:
-        picture = np.asarray(Image.open(voc / f"JPEGImages/{file.stem}.jpg"))[..., ::-1].copy()
+        picture = np.asarray(Image.open(voc / f"camvid/JPEGImages/{file.stem}.jpg"))[..., ::-1].copy()
         inputs = preprocessor(dict(inputs=[torch.from_numpy(picture).permute(2, 0, 1)], data_samples=None))["inputs"]
         assert inputs.shape[2:] == IMAGE_SIZE
         expected = logits_of(model, inputs).argmax(1)[0]
