@@ -67,8 +67,8 @@ class CheckCache:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=self.file.parent)
             try:
-                with open(descriptor, "w") as file:
-                    json.dump(dict(settings=self.settings, good=list(notes.items())), file)
+                with open(descriptor, "w") as file:  # dumps is faster than dump
+                    file.write(json.dumps(dict(settings=self.settings, good=list(notes.items()))))
                 os.replace(temporary, self.file)
             except BaseException:
                 os.unlink(temporary)

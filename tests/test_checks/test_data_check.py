@@ -472,7 +472,7 @@ class TestCache:
         def fail(*_, **__):
             raise OSError("no space left on device")
 
-        monkeypatch.setattr(check_cache.json, "dump", fail)
+        monkeypatch.setattr(check_cache.os, "replace", fail)
         assert self.check(config(tree), checked) == self.ALL
         assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
