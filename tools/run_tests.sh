@@ -13,4 +13,4 @@ bin=$(cd "$FCN_PLUGIN_VENV/bin" && pwd)
 export PATH="$bin:$PATH"
 ruff check .
 ruff format --check .
-exec python -m pytest -n 2 --dist loadfile "$@"  # two processes, each with whole files
+exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"  # two processes, each with whole files, in order

@@ -56,7 +56,9 @@ def _check_epochs(cfg: Config, checkpoints: Checkpoints) -> None:
     needed = []
     sampler = class_of((cfg.get("train_dataloader") or {}).get("sampler") or {}, DATA_SAMPLERS)
     if isinstance(sampler, type) and issubclass(sampler, InfiniteSampler):
-        needed.append((f"the {sampler.__name__} never ends an epoch", "train_dataloader.sampler.type=DefaultSampler"))
+        needed.append(
+            (f"the {sampler.__name__} never ends an epoch", "train_dataloader.sampler.type=SeededDefaultSampler")
+        )
     if checkpoints.hook is not None and not checkpoints.hook.by_epoch:
         settings = "default_hooks.checkpoint.by_epoch=True default_hooks.checkpoint.interval=1"
         needed.append(("no training can go on in the middle of an epoch", settings))

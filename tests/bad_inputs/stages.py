@@ -102,13 +102,13 @@ TABLE = [
     ),
     Bad(
         "epochs-sampler",
-        ("the SeededInfiniteSampler never ends an epoch", "train_dataloader.sampler.type=DefaultSampler"),
+        ("the SeededInfiniteSampler never ends an epoch", "train_dataloader.sampler.type=SeededDefaultSampler"),
         EPOCHS,
     ),
     Bad(
         "epochs-checkpoints",
         "set default_hooks.checkpoint.by_epoch=True default_hooks.checkpoint.interval=1",
-        f"{EPOCHS} train_dataloader.sampler.type=DefaultSampler",
+        f"{EPOCHS} train_dataloader.sampler.type=SeededDefaultSampler",
     ),
     Bad(
         "epochs-in-stages",
