@@ -21,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
 
 
+@pytest.fixture(autouse=True)
+def loading_as_before():
+    """What is set in a test to load safely is for this process, and for that test alone."""
+    yield
+    os.environ.pop("TORCH_FORCE_WEIGHTS_ONLY_LOAD", None)
+
+
 @pytest.fixture(scope="session")
 def voc(tmp_path_factory) -> Path:
     """Root of a tiny data set in VOC layout: four images to train on, two to validate on."""

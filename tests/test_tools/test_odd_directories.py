@@ -22,7 +22,7 @@ COARSE, FINE = f"coarse {NAME}.py", f"fine {NAME}.py"
 def folder(tmp_path_factory) -> Path:
     """A directory with data and the configs of two stages, trained for an iteration each."""
     folder = tmp_path_factory.mktemp("odd") / NAME
-    write_shapes(folder / DATA, 4, 2, (64, 64))
+    write_shapes(folder / DATA, 6, 2, (64, 64))
     (folder / COARSE).write_text(
         f"_base_ = {str(ROOT / 'configs/fcn32s_vgg16_shapes.py')!r}\n"
         f"model = dict(backbone=dict(width={WIDTH}), neck=dict(in_channels={POOL5}, channels={FC7}))\n"
