@@ -123,7 +123,7 @@ def check_result(work: Path, expected: Path, stages: Sequence[str] = STAGES) -> 
 def test_training(shapes, tmp_path):
     """In preparation, training, validation, checkpoints and hand-over of three stages, begun anew where they end."""
     draw, works = random.Random(0), [tmp_path / "0"]
-    for interrupt, code in kinds(16):
+    for interrupt, code in kinds(15):
         while True:
             moment = random_moment(works[-1], draw)
             outcome = run_tool(

@@ -26,7 +26,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / COARSE).write_text(
         f"_base_ = {str(ROOT / 'configs/fcn32s_vgg16_shapes.py')!r}\n"
         f"model = dict(backbone=dict(width={WIDTH}), neck=dict(in_channels={POOL5}, channels={FC7}))\n"
-        "train_cfg = dict(max_iters=1)\n",
+        "train_cfg = dict(max_iters=1)\ndefault_hooks = dict(logger=dict(interval=1))\n",
         encoding="utf-8",
     )
     (folder / FINE).write_text(
