@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from mmengine.dist import get_world_size
 from mmseg.datasets import BaseSegDataset
-from mmseg.registry import TRANSFORMS
 from torch import Tensor
 
 from ..utils.images import size_of
-from .parts import Part
+from .parts import Part, build_step
 
 MAX_TRIED = 20  #: sizes of images that are sent through the pipeline
 
@@ -66,8 +65,7 @@ class _Shapes:
     """What the pipelines make of images, by their sizes; of the first :data:`MAX_TRIED`."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
-        build = lambda step: TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step  # noqa: E731
-        self.pipelines = {part: [build(step) for step in part.pipeline] for part in parts}
+        self.pipelines = {part: list(map(build_step, part.pipeline)) for part in parts}
         self.known: dict[tuple, list[tuple] | None] = {}
 
     def of(self, image: _Image) -> list[tuple] | None:

@@ -62,8 +62,13 @@ def steps_of(pipeline: Sequence[Step]) -> list[Callable]:
     """
     steps: list[Callable] = []
     for step in pipeline:
-        steps += _flat(TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step)
+        steps += _flat(build_step(step))
     return steps
+
+
+def build_step(step: Step) -> Callable:
+    """A step of a pipeline, built; its settings stay as they are."""
+    return TRANSFORMS.build(copy.deepcopy(step)) if isinstance(step, Mapping) else step
 
 
 def _flat(step: Callable) -> list[Callable]:
