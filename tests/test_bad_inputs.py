@@ -13,7 +13,7 @@ from bad_inputs.case import Bad, Folder, files
 from mmengine.registry import DefaultScope
 from testing.utils import POOL5, ROOT, WIDTH, run_tool
 
-from fcn_plugin import cli
+from fcn_cli import main as cli
 from fcn_plugin.datasets.shapes_generator import write_shapes
 
 KINDS = sorted(module.name for module in iter_modules(bad_inputs.__path__) if module.name != "case")

@@ -14,9 +14,9 @@ from mmseg.registry import MODELS
 from testing.utils import ROOT, run
 
 import fcn_plugin
-from fcn_plugin import cli
+from fcn_cli import main as cli
+from fcn_cli.commands import train
 from fcn_plugin.checks.run import check_training
-from fcn_plugin.commands import train
 from fcn_plugin.weights.checkpoint import WeightsError
 
 #: The tool by the toolbox's or its customary name, arguments that it takes, and what some of them become.

@@ -23,7 +23,7 @@ from mmseg.registry import DATASETS, MODELS
 from testing.utils import ROOT, skip_on_openmmlab
 
 import benchmarks.main
-from fcn_plugin import cli
+from fcn_cli import main as cli
 from fcn_plugin.checks.model import check_model
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

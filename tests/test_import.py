@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from testing.utils import ROOT, run
 
-PACKAGE = ROOT / "fcn_plugin"
-#: From low to high; a room imports from lower ones and its own floor.
+PACKAGE, COMMAND = ROOT / "fcn_plugin", ROOT / "fcn_cli"
+#: From low to high; a room imports from lower ones and its own floor. The command is one room.
 FLOORS = (
     ("version", "paths", "utils", "registry"),
     ("structures", "geometry", "weights"),
@@ -23,7 +23,7 @@ FLOORS = (
     ("engine",),
     ("visualization", "paper"),
     ("apis",),
-    ("commands", "cli", "__main__"),
+    ("fcn_cli", "__main__"),
 )
 
 #: Imports the toolbox, then the package, and writes what that changed, by what it is of.
@@ -156,9 +156,9 @@ def imports(source: str, package: str, modules: set[str]) -> set[str]:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """The modules of the package, without its own ``__init__``, and what they import of it."""
+    """The modules of the package, without its own ``__init__``, and of the command, and what they import of them."""
     files = {}
-    for file in PACKAGE.rglob("*.py"):
+    for file in [*PACKAGE.rglob("*.py"), *COMMAND.rglob("*.py")]:
         parts = file.relative_to(ROOT).with_suffix("").parts
         files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
     del files[PACKAGE.name]
@@ -170,7 +170,8 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def room_of(module: str) -> str:
-    return module.split(".")[1]
+    package, *inside = module.split(".")
+    return inside[0] if package == PACKAGE.name else package
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:

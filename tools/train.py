@@ -1,6 +1,6 @@
 """What `fcn train` does."""
 
-from fcn_plugin.cli import run
+from fcn_cli.main import run
 
 if __name__ == "__main__":
     run("train")

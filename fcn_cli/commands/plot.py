@@ -2,11 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..visualization.curves import draw_curves
-from ..visualization.figures import check_picture_name, save_figure
-from ..visualization.named_dirs import named_directories
-from ..visualization.run_log import read_stages
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add trainings and picture."""
@@ -20,6 +15,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Read the logs and draw them."""
+    from fcn_plugin.visualization.curves import draw_curves
+    from fcn_plugin.visualization.figures import check_picture_name, save_figure
+    from fcn_plugin.visualization.named_dirs import named_directories
+    from fcn_plugin.visualization.run_log import read_stages
+
     check_picture_name(args.out)
     runs = {name: read_stages(path) for name, path in named_directories(args.work_dirs).items()}
     if args.stage_only:

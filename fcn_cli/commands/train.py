@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..apis.train import train
 from .options import add_run, run_settings
 from .options import arose_before_the_loop as is_user_error  # noqa: F401
 
@@ -21,6 +20,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Train."""
+    from fcn_plugin.apis.train import train
+
     settings = run_settings(args)
     del settings["resume"]
     train(**settings)

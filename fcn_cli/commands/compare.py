@@ -2,13 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from rich.console import Console
-from rich.progress import track
-
-from ..visualization.comparison import check_empty, compare, write_comparison
-from ..visualization.evaluation_set import EvaluationSet
-from ..visualization.named_dirs import named_directories
-from ..visualization.side_by_side import iou_table
 from .options import add_data, read_data_config
 
 
@@ -25,6 +18,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Count, write, and print the IoU of the classes."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from fcn_plugin.visualization.comparison import check_empty, compare, write_comparison
+    from fcn_plugin.visualization.evaluation_set import EvaluationSet
+    from fcn_plugin.visualization.named_dirs import named_directories
+    from fcn_plugin.visualization.side_by_side import iou_table
+
     check_empty(args.out)
     models = named_directories(args.predictions)
     data = EvaluationSet(read_data_config(args), args.split)

@@ -5,8 +5,6 @@ import logging
 import warnings
 from argparse import ArgumentParser, Namespace
 
-from ..apis.export.exporting import export_network
-from ..utils.config import read_config
 from .options import add_cfg_options, add_config
 
 
@@ -29,6 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Export, compare, and say what the file takes and gives."""
+    from fcn_plugin.apis.export.exporting import export_network
+    from fcn_plugin.utils.config import read_config
+
     warnings.filterwarnings("ignore")  # exporters warn of their own future
     logging.getLogger("torch").setLevel(logging.ERROR)
     exported = export_network(

@@ -2,8 +2,6 @@
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
-from ..datasets.preparation import check_voc, prepare_voc
-from ..datasets.preparation.release import VOC_RELEASE
 from .options import add_workers
 
 INTERRUPTED = "Interrupted: the same command goes on from here."
@@ -16,12 +14,12 @@ def is_user_error(error: Exception) -> bool:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add where from, where to, and what."""
-    names = [archive.name for archive in (VOC_RELEASE.voc2012, VOC_RELEASE.sbd, VOC_RELEASE.voc2012test)]
     parser.add_argument("root", nargs="?", default="data/VOCdevkit", help="gets VOC2012; default data/VOCdevkit")
     parser.add_argument(
         "--archives",
         metavar="DIR",
-        help=f"take {names[0]}, {names[1]} and, if it is there, {names[2]} from here; nothing is downloaded",
+        help="take the published archives of VOC 2012, SBD and, if it is there, VOC 2012 test from here; nothing is"
+        " downloaded",
     )
     parser.add_argument(
         "--sbd", action=BooleanOptionalAction, default=True, help="with SBD's labels, trainaug and seg11valid"
@@ -42,6 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Prepare or check; returns 1 if a check found something missing."""
+    from fcn_plugin.datasets.preparation import check_voc, prepare_voc
+    from fcn_plugin.datasets.preparation.release import VOC_RELEASE
+
     if args.check:
         problems = check_voc(args.root, args.sbd, VOC_RELEASE)
         print("\n".join(problems) or f"{args.root} is complete.")

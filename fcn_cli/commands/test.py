@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..apis.test import test
 from .options import add_run, run_settings
 from .options import arose_before_the_loop as is_user_error  # noqa: F401
 
@@ -20,4 +19,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Test; the figures are in the log."""
+    from fcn_plugin.apis.test import test
+
     test(**run_settings(args))

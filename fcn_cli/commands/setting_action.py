@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-from argparse import ArgumentError, ArgumentParser, Namespace
+from argparse import Action, ArgumentError, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.config import DictAction
 
-
-class SettingAction(DictAction):
+class SettingAction(Action):
     """The toolbox's ``key=value``, without what it does to a text: blanks taken out, and brackets and commas parsed.
 
     Left as they are: a text in quotes, the path of something that is there, and what has a blank or a bracket inside.
@@ -41,6 +39,8 @@ def parse_value(text: str) -> Any:
         >>> parse_value("1,2"), parse_value("[a, b]"), parse_value("it's, mine"), parse_value("'a,b'")
         ([1, 2], ['a', 'b'], "it's, mine", 'a,b')
     """
+    from mmengine.config import DictAction
+
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in text[1:-1]:
         return text[1:-1]
     value = DictAction._parse_int_float_bool(text)

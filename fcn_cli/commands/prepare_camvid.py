@@ -2,8 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..datasets.preparation import check_camvid, prepare_camvid
-from ..datasets.preparation.prepare_camvid import CAMVID_RELEASE
 from .options import add_workers
 
 INTERRUPTED = "Interrupted: the same command goes on from here."
@@ -19,6 +17,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Prepare or check; returns 1 if a check found something missing."""
+    from fcn_plugin.datasets.preparation import check_camvid, prepare_camvid
+    from fcn_plugin.datasets.preparation.prepare_camvid import CAMVID_RELEASE
+
     if args.check:
         problems = check_camvid(args.root, CAMVID_RELEASE)
         print("\n".join(problems) or f"{args.root} is complete.")

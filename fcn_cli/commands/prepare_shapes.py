@@ -2,8 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..datasets.shapes_generator import write_shapes
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add where to, how many, how large."""
@@ -18,6 +16,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the set and say what happened."""
+    from fcn_plugin.datasets.shapes_generator import write_shapes
+
     if write_shapes(args.out, args.train, args.val, tuple(args.size), args.seed):
         print(f"Wrote {args.train} training and {args.val} validation images to {args.out}.")
     else:

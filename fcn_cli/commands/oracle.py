@@ -3,13 +3,6 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-import numpy as np
-from prettytable import PrettyTable
-from rich.console import Console
-from rich.progress import track
-
-from ..paper.oracle import UPSAMPLING, find_labels, oracle_scores
-
 #: Mean IU in percent by factor, on a subset of PASCAL VOC 2011 val (PAMI paper, section 6, "Upper Bounds on IU").
 PAPER = {128: 50.9, 64: 73.3, 32: 86.1, 16: 92.8, 8: 96.4, 4: 98.5}
 
@@ -25,12 +18,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--ignore-index", type=int, default=255, metavar="I", help="pixels that do not count; default 255"
     )
-    how = "from one label per cell (nearest), the default, or from scores"
-    parser.add_argument("--upsampling", choices=UPSAMPLING, default="nearest", help=how)
+    how = "from one label per cell (nearest), the default, or from scores (bilinear)"
+    parser.add_argument("--upsampling", default="nearest", metavar="HOW", help=how)
 
 
 def run(args: Namespace) -> None:
     """Read the labels, downsample and score them; print the mean IU by factor, beside the paper's."""
+    import numpy as np
+    from prettytable import PrettyTable
+    from rich.console import Console
+    from rich.progress import track
+
+    from fcn_plugin.paper.oracle import find_labels, oracle_scores
+
     files = find_labels(args.labels, args.list)
     bar = partial(track, description="labels", total=len(files), console=Console(stderr=True))
     scores = oracle_scores(files, args.factors, args.num_classes, args.ignore_index, args.upsampling, bar)

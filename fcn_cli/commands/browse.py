@@ -3,7 +3,6 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..apis.browse import browse
 from .options import add_data, read_data_config
 
 
@@ -16,6 +15,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Save the pictures."""
+    from fcn_plugin.apis.browse import browse
+
     out = args.out or Path("work_dirs", Path(args.config).stem, f"browse_{args.split}")
     files = browse(read_data_config(args), args.split, out, args.number)
     print(f"Saved {len(files)} pictures in {out}.")

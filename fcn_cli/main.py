@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import runpy
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import takewhile
+from pathlib import Path
 from types import ModuleType
 
-from .utils.building import arose_in_building, explain
-from .utils.signals import end_at_once, handled
-from .version import __version__
-from .weights.checkpoint import forbid_unsafe_loading
-
-#: By subcommand: its module in :mod:`fcn_plugin.commands`, and what it does.
+#: By subcommand: its module in :mod:`fcn_cli.commands`, and what it does.
 COMMANDS = {
     "train": ("train", "train a config with all the stages that lead to it"),
     "test": ("test", "test a checkpoint on a config's test set"),
@@ -66,13 +64,19 @@ def overview(group: str = "") -> argparse.ArgumentParser:
         "\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"fcn_plugin {__version__}")
+    parser.add_argument("--version", action="version", version=f"fcn_plugin {version()}")
     return parser
+
+
+def version() -> str:
+    """The version of the package, which is not imported for it."""
+    package = Path(find_spec("fcn_plugin").origin)
+    return runpy.run_path(str(package.with_name("version.py")))["__version__"]
 
 
 def load(name: str, prog: str | None = None) -> tuple[ModuleType, argparse.ArgumentParser]:
     """The module of a subcommand, and its parser; ``prog`` is the name in its usage, by default the script's."""
-    command = importlib.import_module(f"fcn_plugin.commands.{COMMANDS[name][0]}")
+    command = importlib.import_module(f"fcn_cli.commands.{COMMANDS[name][0]}")
     parser = argparse.ArgumentParser(prog, description=command.__doc__)
     command.add_arguments(parser)
     return command, parser
@@ -91,8 +95,11 @@ def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = No
 
 def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Run a subcommand with its parsed arguments, see :func:`run`."""
-    forbid_unsafe_loading()
     try:
+        from fcn_plugin.utils.signals import end_at_once, handled
+        from fcn_plugin.weights.checkpoint import forbid_unsafe_loading
+
+        forbid_unsafe_loading()
         with handled({signal.SIGTERM: end_at_once}):
             code = command.run(args)
     except argparse.ArgumentError as error:
@@ -103,13 +110,23 @@ def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse
     except Exception as error:
         if sys.flags.dev_mode or not getattr(command, "is_user_error", is_user_error)(error):
             raise
-        code = f"error: {error if isinstance(error, (ValueError, OSError)) else explain(error)}"
-        if isinstance(error, (AttributeError, LookupError, TypeError)) and not arose_in_building(error):
-            code += " (PYTHONDEVMODE=1 shows where)"  # of settings that no check has words for
+        code = f"error: {sentence(error)}"
     if code:
         sys.exit(code)
 
 
+def sentence(error: Exception) -> str:
+    """What the user did wrong."""
+    if isinstance(error, (ImportError, ValueError, OSError)):
+        return str(error)
+    from fcn_plugin.utils.building import arose_in_building, explain
+
+    unforeseen = isinstance(error, (AttributeError, LookupError, TypeError)) and not arose_in_building(error)
+    return explain(error) + " (PYTHONDEVMODE=1 shows where)" * unforeseen  # no check has words for these settings
+
+
 def is_user_error(error: Exception) -> bool:
     """Whether an error tells of wrong input; a subcommand may have a function of this name to say otherwise."""
+    from fcn_plugin.utils.building import arose_in_building
+
     return isinstance(error, (ValueError, OSError)) or arose_in_building(error)

@@ -3,18 +3,6 @@
 import warnings
 from argparse import ArgumentError, ArgumentParser, Namespace
 
-from ..apis.alignment import (
-    alignment_table,
-    build_feature_extractor,
-    check_stated,
-    geometry_setting,
-    remarks,
-    stated_maps,
-)
-from ..geometry.measurement import measure_alignment
-from ..utils.config import read_config
-from ..visualization.figures import check_picture_name, read_image
-from ..visualization.receptive_fields import draw_fields, grey_grid, middle_of
 from .options import add_cfg_options, add_config
 
 
@@ -32,6 +20,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Measure, print, draw, compare."""
+    from fcn_plugin.apis.alignment import (
+        alignment_table,
+        build_feature_extractor,
+        check_stated,
+        geometry_setting,
+        remarks,
+        stated_maps,
+    )
+    from fcn_plugin.geometry.measurement import measure_alignment
+    from fcn_plugin.utils.config import read_config
+    from fcn_plugin.visualization.figures import check_picture_name, read_image
+    from fcn_plugin.visualization.receptive_fields import draw_fields, grey_grid, middle_of
+
     if args.image and not args.out:
         raise ArgumentError(None, "--image needs --out PICTURE")
     warnings.filterwarnings("ignore", category=UserWarning)

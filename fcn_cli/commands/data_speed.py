@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..apis.data_speed import logged_waiting_share, measure
 from .options import add_data, read_data_config
 
 
@@ -19,6 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Measure, and print a line for each number of workers."""
+    from fcn_plugin.apis.data_speed import logged_waiting_share, measure
+
     if args.step_seconds is not None and args.step_seconds <= 0:
         raise ValueError(f"--step-seconds must be more than 0, got {args.step_seconds}")
     if args.log:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from typing import TYPE_CHECKING
 
-from mmengine.config import Config
-from mmengine.registry import LOOPS
-
-from ..checks.data import check_data
-from ..checks.run import check_evaluation, check_training
-from ..engine.hooks.finite_check_hook import NotFiniteError
-from ..utils.building import arose_in, arose_in_building
-from ..utils.config import read_config
-from ..utils.files import NO_ROOM, CannotWriteError
-from ..weights.checkpoint import WeightsError
 from .setting_action import SettingAction
 
-#: What looks at nothing but what users give.
-CHECKS = (check_training, check_evaluation)
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def add_config(parser: ArgumentParser, help: str = "config file, for example configs/fcn8s_vgg16_voc.py") -> None:
@@ -36,6 +27,21 @@ def add_cfg_options(parser: ArgumentParser) -> None:
 def add_data_root(parser: ArgumentParser) -> None:
     """Add --data-root."""
     parser.add_argument("--data-root", help="root directory of the data set, in place of the config's")
+
+
+def add_preprocessing(parser: ArgumentParser) -> None:
+    """Add --preprocessing."""
+    text = "how the weights want pictures, such as caffe or torchvision, where their file does not tell it"
+    parser.add_argument("--preprocessing", type=known_preprocessing, metavar="NAME", help=text)
+
+
+def known_preprocessing(name: str) -> str:
+    """The name of a preprocessing; the package has the list, so it is imported where the option is given."""
+    from fcn_plugin.weights.preprocessing import PREPROCESSINGS
+
+    if name not in PREPROCESSINGS:
+        raise ArgumentTypeError(f"invalid choice: {name!r} (choose from {', '.join(PREPROCESSINGS)})")
+    return name
 
 
 def add_workers(parser: ArgumentParser) -> None:
@@ -57,6 +63,9 @@ def read_data_config(args: Namespace) -> Config:
     Raises:
         FileNotFoundError, ValueError: as :func:`read_config` and :func:`check_data`.
     """
+    from fcn_plugin.checks.data import check_data
+    from fcn_plugin.utils.config import read_config
+
     cfg = read_config(args.config, args.cfg_options, args.data_root)
     check_data(cfg, (f"{args.split}_dataloader",))
     return cfg
@@ -93,10 +102,19 @@ def arose_before_the_loop(error: Exception) -> bool:
     While a network is trained or tested, that are wrong weights, a training that has gone wrong, and a full disk. The
     traceback of another error in the middle of a training is worth more than one line.
     """
+    from mmengine.registry import LOOPS
+
+    from fcn_plugin.checks.run import check_evaluation, check_training
+    from fcn_plugin.engine.hooks.finite_check_hook import NotFiniteError
+    from fcn_plugin.utils.building import arose_in, arose_in_building
+    from fcn_plugin.utils.files import NO_ROOM, CannotWriteError
+    from fcn_plugin.weights.checkpoint import WeightsError
+
     if isinstance(error, (WeightsError, NotFiniteError, CannotWriteError)):
         return True
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return True
     inside = arose_in(error, *(loop.run for loop in LOOPS.module_dict.values()))
-    wrong_input = isinstance(error, (ValueError, OSError)) or arose_in_building(error) or arose_in(error, *CHECKS)
+    checked = arose_in(error, check_training, check_evaluation)  # they look at nothing but what users give
+    wrong_input = isinstance(error, (ValueError, OSError)) or arose_in_building(error) or checked
     return wrong_input and not inside

@@ -3,14 +3,6 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from ..apis.inference.predictor import Predictor
-from ..apis.inference.run import Inference, Step
-from ..apis.inference.sources import check_order, find_sources
-from ..apis.inference.writer import PredictionWriter
-from ..utils.files import check_writable
 from .options import add_cfg_options, add_config
 
 INTERRUPTED = "Interrupted. What is in {out} is whole."
@@ -40,6 +32,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Predict, and say what was written; raises ValueError if some could not be predicted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from fcn_plugin.apis.inference.predictor import Predictor
+    from fcn_plugin.apis.inference.run import Inference, Step
+    from fcn_plugin.apis.inference.sources import check_order, find_sources
+    from fcn_plugin.apis.inference.writer import PredictionWriter
+    from fcn_plugin.utils.files import check_writable
+
     check_order(args.config, args.weights)
     check_writable(args.out)
     sources = find_sources(args.sources, args.out)

@@ -2,14 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-import torch
-
-from ..checks.weights import check_fit
-from ..utils.config import read_config
-from ..weights.download import local_file
-from ..weights.importing import cast_weights, import_weights, save_weights, set_preprocessing
-from ..weights.preprocessing import PREPROCESSINGS, describe, fold_preprocessing
-from .options import add_cfg_options
+from .options import add_cfg_options, add_preprocessing
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -17,7 +10,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", help="file, URL, or a name such as torchvision://vgg16")
     parser.add_argument("out", help="checkpoint to write (.pth)")
     parser.add_argument("--for", dest="config", metavar="CONFIG", help="check that the weights fit this config")
-    parser.add_argument("--preprocessing", choices=PREPROCESSINGS, help="the input, where the file does not tell it")
+    add_preprocessing(parser)
     parser.add_argument(
         "--fold-preprocessing",
         action="store_true",
@@ -31,6 +24,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Import, check, save."""
+    import torch
+
+    from fcn_plugin.checks.weights import check_fit
+    from fcn_plugin.utils.config import read_config
+    from fcn_plugin.weights.download import local_file
+    from fcn_plugin.weights.importing import cast_weights, import_weights, save_weights, set_preprocessing
+    from fcn_plugin.weights.preprocessing import describe, fold_preprocessing
+
     checkpoint = import_weights(local_file(args.source))
     meta = checkpoint["meta"]
     set_preprocessing(checkpoint, args.preprocessing, args.source)

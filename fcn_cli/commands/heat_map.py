@@ -2,8 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ..paper.class_heat_map import write_heat_maps
-from ..weights.preprocessing import PREPROCESSINGS
+from .options import add_preprocessing
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -18,12 +17,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     which.add_argument("--top", type=int, default=1, metavar="N", help="the N classes of the highest scores; default 1")
     parser.add_argument("--names", help="file of the classes' names, one a line")
-    parser.add_argument("--preprocessing", choices=PREPROCESSINGS, help="the input, where the weights do not tell it")
+    add_preprocessing(parser)
     parser.add_argument("--config", help="config of the backbone and the neck; by default that of the classifier")
     parser.add_argument("--out", required=True, help="picture to write, for example heat_map.png")
 
 
 def run(args: Namespace) -> None:
     """Score, draw and say what was found."""
+    from fcn_plugin.paper.class_heat_map import write_heat_maps
+
     lines = write_heat_maps(**vars(args))
     print("\n".join(["The highest score of each class, and its probability there:", *lines, f"Wrote {args.out}."]))

@@ -3,8 +3,6 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..visualization.named_dirs import named_directories
-from ..visualization.report import write_report
 from .options import add_data_root
 
 
@@ -25,6 +23,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the report."""
+    from fcn_plugin.visualization.named_dirs import named_directories
+    from fcn_plugin.visualization.report import write_report
+
     out = args.out or Path(args.work_dir, "report.html")
     write_report(args.work_dir, out, named_directories(args.predictions), args.rows, args.data_root)
     print(f"Wrote {out}.")
