@@ -1,18 +1,23 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command ``fcn``. Its subcommands are also ``tools/*.py``, by the toolbox's names."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
+import os
 import runpy
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
+
+from .parser import Parser, nearest
 
 #: By subcommand: its module in :mod:`fcn_cli.commands`, and what it does.
 COMMANDS = {
@@ -33,11 +38,14 @@ COMMANDS = {
     "oracle": ("oracle", "the mean IU that a stride allows at best"),
     "data-speed": ("data_speed", "measure how fast a data pipeline is"),
     "patches": ("patches", "time one convolutional pass against patch by patch"),
+    "benchmark": ("benchmark", "time, memory and compute of a network, in a clone of the repository"),
+    "demo": ("demo", "train on drawn shapes for some minutes, and see what finer strides gain"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``fcn`` with its command line, by default that of the process."""
+    complete(whole_parser)
     words = list(sys.argv[1:] if arguments is None else arguments)
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     start = words[: 2 if words and words[0] in groups else 1]
@@ -47,22 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return run(name, rest, prog=f"fcn {name}")
     parser = overview(name if name in groups else "")
     if name and name not in groups:
-        nearest = difflib.get_close_matches(name, sorted({*COMMANDS, *groups}), n=1)
-        parser.error(f"there is no command {name!r}" + "".join(f", did you mean {one!r}?" for one in nearest))
-    parser.parse_args(rest)
+        parser.error(f"there is no command {name!r}{nearest(name, {*COMMANDS, *groups})}")
+    parser.parse(rest)
     parser.error("give a command; --help lists them")
 
 
-def overview(group: str = "") -> argparse.ArgumentParser:
+def overview(group: str = "") -> Parser:
     """The parser of ``fcn`` without a subcommand, or with the first word of some."""
     prog = f"fcn {group}".strip()
     listed = {name: text for name, (_, text) in COMMANDS.items() if name.startswith(group)}
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog,
-        f"{prog} COMMAND [options]",
         "Fully Convolutional Networks in MMSegmentation.",
-        "\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=f"{prog} COMMAND [options]",
+        epilog="\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
     )
     parser.add_argument("--version", action="version", version=f"fcn_plugin {version()}")
     return parser
@@ -74,12 +80,34 @@ def version() -> str:
     return runpy.run_path(str(package.with_name("version.py")))["__version__"]
 
 
-def load(name: str, prog: str | None = None) -> tuple[ModuleType, argparse.ArgumentParser]:
+def load(name: str, prog: str | None = None, make: Callable[..., Parser] = Parser) -> tuple[ModuleType, Parser]:
     """The module of a subcommand, and its parser; ``prog`` is the name in its usage, by default the script's."""
     command = importlib.import_module(f"fcn_cli.commands.{COMMANDS[name][0]}")
-    parser = argparse.ArgumentParser(prog, description=command.__doc__)
+    parser = make(prog=prog, description=command.__doc__, examples=command.EXAMPLES)
     command.add_arguments(parser)
     return command, parser
+
+
+def whole_parser() -> Parser:
+    """The parser of ``fcn`` with those of all subcommands in it."""
+    parser = overview()
+    places = {"": parser.add_subparsers()}
+    for name in COMMANDS:
+        *group, word = name.split()
+        group = " ".join(group)
+        if group not in places:
+            places[group] = places[""].add_parser(group, prog=f"fcn {group}").add_subparsers()
+        load(name, f"fcn {name}", partial(places[group].add_parser, word))
+    return parser
+
+
+def complete(make: Callable[[], Parser]) -> None:
+    """Answer a shell that asks how a command line may go on: by argcomplete, if it is installed."""
+    if "_ARGCOMPLETE" in os.environ:
+        with suppress(ModuleNotFoundError):
+            import argcomplete
+
+            argcomplete.autocomplete(make())  # ends the process
 
 
 def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
@@ -90,10 +118,11 @@ def run(name: str, arguments: Sequence[str] | None = None, prog: str | None = No
     of the line.
     """
     command, parser = load(name, prog)
-    execute(command, parser, parser.parse_intermixed_args(arguments))  # options may stand anywhere
+    complete(lambda: parser)
+    execute(command, parser, parser.parse(sys.argv[1:] if arguments is None else arguments))
 
 
-def execute(command: ModuleType, parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def execute(command: ModuleType, parser: Parser, args: argparse.Namespace) -> None:
     """Run a subcommand with its parsed arguments, see :func:`run`."""
     try:
         from fcn_plugin.utils.signals import end_at_once, handled

@@ -22,7 +22,6 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 from testing.utils import ROOT, skip_on_openmmlab
 
-import benchmarks.main
 from fcn_cli import main as cli
 from fcn_plugin.checks.model import check_model
 
@@ -101,7 +100,6 @@ def test_other_code_compiles(page):
 def test_tools_take_the_command(command, monkeypatch):
     parsed, errors = [], io.StringIO()
     monkeypatch.setattr(cli, "execute", lambda command, parser, args: parsed.append(args))
-    monkeypatch.setattr(benchmarks.main, "main", lambda: parsed.append(benchmarks.main.parse_args()))
     monkeypatch.setattr(sys, "argv", list(command))
     try:
         with contextlib.redirect_stderr(errors):

@@ -5,6 +5,11 @@ from argparse import ArgumentError, ArgumentParser, Namespace
 
 from .options import add_cfg_options, add_config
 
+EXAMPLES = (
+    "fcn alignment configs/fcn8s_r50_camvid.py",
+    "fcn alignment configs/fcn8s_vgg16_voc.py --index 2 3 --out fields.png --image photo.jpg",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add config, maps and picture."""

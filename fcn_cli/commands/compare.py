@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_data, read_data_config
 
+EXAMPLES = ("fcn compare configs/fcn8s_vgg16_voc.py FCN-32s=predictions32 FCN-8s=predictions8 --out compared",)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add data, predictions, and what to write."""

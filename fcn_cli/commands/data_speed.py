@@ -4,6 +4,11 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_data, read_data_config
 
+EXAMPLES = (
+    "fcn data-speed configs/fcn8s_vgg16_voc.py",
+    "fcn data-speed configs/fcn8s_vgg16_voc.py --workers 2 4 8 --log work_dirs/fcn8s_vgg16_voc",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add data and measurement."""

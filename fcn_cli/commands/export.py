@@ -7,12 +7,19 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_cfg_options, add_config
 
+EXAMPLES = (
+    "fcn export configs/fcn8s_vgg16_voc.py fcn8s.pth --out fcn8s.onnx",
+    "fcn export configs/fcn8s_vgg16_voc.py fcn8s.pth --out fcn8s.pt2 --shape 512 512 --fixed-size",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add network, file and form."""
     add_config(parser)
     parser.add_argument("weights", help="checkpoint of any known source: file, URL or name")
-    parser.add_argument("--out", required=True, metavar="FILE", help="file to write, ending in .onnx or .pt2")
+    parser.add_argument(
+        "--out", "--output-file", required=True, metavar="FILE", help="file to write, ending in .onnx or .pt2"
+    )
     parser.add_argument(
         "--shape", type=int, nargs=2, default=(256, 320), metavar=("H", "W"), help="size to export at; default 256 320"
     )
@@ -20,7 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prepared-input", action="store_true", help="leave channel order, mean and std to the caller of the network"
     )
-    parser.add_argument("--opset", type=int, help="version of ONNX's operators; default: as PyTorch chooses")
+    parser.add_argument(
+        "--opset", "--opset-version", type=int, help="version of ONNX's operators; default: as PyTorch chooses"
+    )
     parser.add_argument("--no-check", action="store_true", help="do not compare the file with PyTorch")
     add_cfg_options(parser)
 

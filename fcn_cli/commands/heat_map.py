@@ -4,6 +4,11 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_preprocessing
 
+EXAMPLES = (
+    "fcn heat-map torchvision://vgg16 photo.jpg --top 3 --out heat_map.png",
+    "fcn heat-map vgg16.pth photo.jpg --class tabby --names imagenet.txt --out tabby.png",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the parameters of :func:`write_heat_maps`."""

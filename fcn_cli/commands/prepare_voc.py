@@ -4,6 +4,12 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
 from .options import add_workers
 
+EXAMPLES = (
+    "fcn prepare voc",
+    "fcn prepare voc data/VOCdevkit --archives downloads",
+    "fcn prepare voc data/VOCdevkit --check",
+)
+
 INTERRUPTED = "Interrupted: the same command goes on from here."
 
 
@@ -25,7 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--sbd", action=BooleanOptionalAction, default=True, help="with SBD's labels, trainaug and seg11valid"
     )
     parser.add_argument(
-        "--voc2011", action="store_true", help="get VOC2011's lists as well, and derive seg11valid from them as a proof"
+        "--voc2011",
+        action="store_true",
+        help="download VOC2011's lists too, to check seg11valid against them",
     )
     parser.add_argument("--check", action="store_true", help="change nothing, print what is missing")
     add_workers(parser)

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from .options import add_data_root
 
+EXAMPLES = (
+    "fcn report work_dirs/fcn8s_vgg16_voc",
+    "fcn report work_dirs/fcn8s_vgg16_voc --predictions FCN-8s=predictions --out fcn8s.html",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the training and what to show of it."""

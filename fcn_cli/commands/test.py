@@ -5,6 +5,11 @@ from argparse import ArgumentParser, Namespace
 from .options import add_run, run_settings
 from .options import arose_before_the_loop as is_user_error  # noqa: F401
 
+EXAMPLES = (
+    "fcn test configs/fcn8s_vgg16_voc.py work_dirs/fcn8s_vgg16_voc/iter_100000.pth",
+    "fcn test configs/fcn8s_vgg16_voc.py fcn8s.pth --out predictions --show-dir overlays",
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the toolbox's options and some more."""
