@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return run(name, rest, prog=f"fcn {name}")
     parser = overview(name if name in groups else "")
     if name and name not in groups:
-        parser.error(f"there is no command {name!r}{nearest(name, {*COMMANDS, *groups})}")
+        others = [other for other in COMMANDS if other.startswith(f"{start[0]} ")]
+        known = others or {other.split()[0] for other in COMMANDS}
+        parser.error(f"there is no command {name!r}{nearest(name, known)}")
     parser.parse(rest)
     parser.error("give a command; --help lists them")
 
@@ -156,6 +158,8 @@ def sentence(error: Exception) -> str:
 
 def is_user_error(error: Exception) -> bool:
     """Whether an error tells of wrong input; a subcommand may have a function of this name to say otherwise."""
+    if isinstance(error, ImportError):
+        return error.name is None  # what the package says of a missing toolbox, and not what Python says
     from fcn_plugin.utils.building import arose_in_building
 
     return isinstance(error, (ValueError, OSError)) or arose_in_building(error)

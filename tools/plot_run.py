@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """What `fcn plot` does."""
 
 from fcn_cli.main import run

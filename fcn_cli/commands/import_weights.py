@@ -35,8 +35,9 @@ def run(args: Namespace) -> None:
     from fcn_plugin.utils.config import read_config
     from fcn_plugin.weights.download import local_file
     from fcn_plugin.weights.importing import cast_weights, import_weights, save_weights, set_preprocessing
-    from fcn_plugin.weights.preprocessing import describe, fold_preprocessing
+    from fcn_plugin.weights.preprocessing import describe, fold_preprocessing, named_preprocessing
 
+    named_preprocessing(args.preprocessing)  # before anything is downloaded
     checkpoint = import_weights(local_file(args.source))
     meta = checkpoint["meta"]
     set_preprocessing(checkpoint, args.preprocessing, args.source)

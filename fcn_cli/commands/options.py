@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import TYPE_CHECKING
 
 from .setting_action import SettingAction
@@ -32,16 +32,7 @@ def add_data_root(parser: ArgumentParser) -> None:
 def add_preprocessing(parser: ArgumentParser) -> None:
     """Add --preprocessing."""
     text = "how the weights want pictures, such as caffe or torchvision, where their file does not tell it"
-    parser.add_argument("--preprocessing", type=known_preprocessing, metavar="NAME", help=text)
-
-
-def known_preprocessing(name: str) -> str:
-    """The name of a preprocessing; the package has the list, so it is imported where the option is given."""
-    from fcn_plugin.weights.preprocessing import PREPROCESSINGS
-
-    if name not in PREPROCESSINGS:
-        raise ArgumentTypeError(f"invalid choice: {name!r} (choose from {', '.join(PREPROCESSINGS)})")
-    return name
+    parser.add_argument("--preprocessing", metavar="NAME", help=text)
 
 
 def add_workers(parser: ArgumentParser) -> None:
