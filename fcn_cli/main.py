@@ -99,7 +99,7 @@ def whole_parser() -> Parser:
         group = " ".join(group)
         if group not in places:
             places[group] = places[""].add_parser(group, prog=f"fcn {group}").add_subparsers()
-        load(name, f"fcn {name}", partial(places[group].add_parser, word))
+        load(name, f"fcn {name}", partial(places[group].add_parser, word, help=COMMANDS[name][1]))
     return parser
 
 
@@ -139,27 +139,30 @@ def execute(command: ModuleType, parser: Parser, args: argparse.Namespace) -> No
         print(getattr(command, "INTERRUPTED", "Interrupted.").format(**vars(args)), file=sys.stderr)
         code = 130
     except Exception as error:
-        if sys.flags.dev_mode or not getattr(command, "is_user_error", is_user_error)(error):
+        wrong = None if sys.flags.dev_mode else what_is_wrong(command, error)
+        if wrong is None:
             raise
-        code = f"error: {sentence(error)}"
+        code = f"error: {wrong}"
     if code:
         sys.exit(code)
 
 
-def sentence(error: Exception) -> str:
-    """What the user did wrong."""
-    if isinstance(error, (ImportError, ValueError, OSError)):
-        return str(error)
+def what_is_wrong(command: ModuleType, error: Exception) -> str | None:
+    """What the user did wrong, None where it was not the user: the traceback is shown then."""
+    if type(error) is ImportError and error.name is None:
+        return str(error)  # the package says what is to be installed
     from fcn_plugin.utils.building import arose_in_building, explain
 
+    if not getattr(command, "is_user_error", is_user_error)(error):
+        return None
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
     unforeseen = isinstance(error, (AttributeError, LookupError, TypeError)) and not arose_in_building(error)
     return explain(error) + " (PYTHONDEVMODE=1 shows where)" * unforeseen  # no check has words for these settings
 
 
 def is_user_error(error: Exception) -> bool:
     """Whether an error tells of wrong input; a subcommand may have a function of this name to say otherwise."""
-    if isinstance(error, ImportError):
-        return error.name is None  # what the package says of a missing toolbox, and not what Python says
     from fcn_plugin.utils.building import arose_in_building
 
     return isinstance(error, (ValueError, OSError)) or arose_in_building(error)

@@ -95,6 +95,12 @@ def test_examples(name, executed):
         assert all((ROOT / word).is_file() for word in words if word.startswith("configs/"))
 
 
+def test_benchmark_without_the_repository(monkeypatch, tmp_path):
+    monkeypatch.setattr(fcn_plugin, "tools_dir", lambda: tmp_path / "tools")
+    with pytest.raises(FileNotFoundError, match=r"needs the folder benchmarks/ .* run `pip install -e \.` in a clone"):
+        cli.load("benchmark")[0].run(SimpleNamespace())
+
+
 def test_help_of_a_misspelt_line(capsys):
     """Who asks for help gets it."""
     with pytest.raises(SystemExit) as end:
@@ -191,7 +197,7 @@ class TestExecute:
 
     def test_a_missing_toolbox(self, end):
         """Its remedy stands in the package's error; what fails to be imported otherwise keeps its traceback."""
-        assert end(ImportError("run pip install")) == "error: run pip install"
+        assert end(ImportError("run pip install"), is_user_error=None) == "error: run pip install"
         with pytest.raises(ImportError):
             end(ImportError("no symbol", name="mmcv._ext"))
 

@@ -20,7 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_config(parser)
     parser.add_argument("weights", help="weight file that fits the config")
-    parser.add_argument("--out", required=True, type=Path, help="directory for overlays/NAME.png and labels/NAME.png")
+    parser.add_argument(
+        "--out", "--out-dir", required=True, type=Path, metavar="DIR", help="for overlays/NAME.png and labels/NAME.png"
+    )
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="pictures of a size to predict together")
     parser.add_argument("--device", help="for example cpu or cuda:1; default: a GPU, if there is one")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
