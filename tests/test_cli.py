@@ -15,10 +15,10 @@ from mmseg.registry import MODELS
 from testing.utils import ROOT, run
 
 import fcn_plugin
-from fcn_cli import main as cli
-from fcn_cli.commands import train
 from fcn_plugin.checks.run import check_training
 from fcn_plugin.weights.checkpoint import WeightsError
+from fcn_plugin_cli import main as cli
+from fcn_plugin_cli.commands import train
 
 #: The tool by the toolbox's or its customary name, arguments that it takes, and what some of them become.
 TOOLS = {

@@ -22,8 +22,8 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 from testing.utils import ROOT, skip_on_openmmlab
 
-from fcn_cli import main as cli
 from fcn_plugin.checks.model import check_model
+from fcn_plugin_cli import main as cli
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from testing.utils import ROOT, run
 
-PACKAGE, COMMAND = ROOT / "fcn_plugin", ROOT / "fcn_cli"
+PACKAGE, COMMAND = ROOT / "fcn_plugin", ROOT / "fcn_plugin_cli"
 #: From low to high; a room imports from lower ones and its own floor. The command is one room.
 FLOORS = (
     ("version", "paths", "utils", "registry"),
@@ -23,7 +23,7 @@ FLOORS = (
     ("engine",),
     ("visualization", "paper"),
     ("apis",),
-    ("fcn_cli", "__main__"),
+    ("fcn_plugin_cli", "__main__"),
 )
 
 #: Imports the toolbox, then the package, and writes what that changed, by what it is of.

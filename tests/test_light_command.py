@@ -6,13 +6,13 @@ import sys
 import pytest
 from testing.utils import ROOT, run
 
-from fcn_cli.main import COMMANDS
+from fcn_plugin_cli.main import COMMANDS
 
 #: Asks each command and each tool for its help and for the version, and writes what was printed and imported.
 SCRIPT = """
 import contextlib, io, json, runpy, sys
 before = set(sys.modules)
-from fcn_cli.main import COMMANDS, main, whole_parser
+from fcn_plugin_cli.main import COMMANDS, main, whole_parser
 
 def printed(function):
     out = io.StringIO()
@@ -38,7 +38,7 @@ def test_help_imports_the_standard_library_alone(tmp_path):
     # without the tests' sitecustomize, which imports torch
     outcome = run(sys.executable, "-c", SCRIPT, *tools, cwd=tmp_path, PYTHONPATH=ROOT).check()
     helps, imported = json.loads(outcome.stdout)
-    assert imported == ["fcn_cli"]
+    assert imported == ["fcn_plugin_cli"]
     assert all(text.startswith("usage: ") for name, text in helps.items() if name != "version")
     assert all("\nexamples:\n  fcn " in helps[name] for name in [*COMMANDS, *tools])
     assert helps["version"].startswith("fcn_plugin ") and "did you mean '--work-dir'" in helps["wrong"]
@@ -55,7 +55,7 @@ def test_help_imports_the_standard_library_alone(tmp_path):
 )
 def test_completion(line, script, expected, tmp_path):
     """As argcomplete's shell functions ask for it: the answers come through the file descriptor 8."""
-    (tmp_path / "fcn").write_text("from fcn_cli.main import main\nmain()\n")
+    (tmp_path / "fcn").write_text("from fcn_plugin_cli.main import main\nmain()\n")
     path = tmp_path / "fcn" if script == "fcn" else ROOT / script
     asked = dict(_ARGCOMPLETE=1, _ARGCOMPLETE_IFS="\n", COMP_LINE=line, COMP_POINT=len(line), COMP_TYPE=9)
     command = 'exec "$0" -X importtime "$1" 8>&1 9>/dev/null'
@@ -66,5 +66,5 @@ def test_completion(line, script, expected, tmp_path):
 
 def test_marks_for_global_completion():
     """Where argcomplete's shell functions look for them: in scripts, and in the module of an entry point."""
-    marked = [ROOT / "fcn_cli/main.py", *(ROOT / "tools").glob("*.py")]
+    marked = [ROOT / "fcn_plugin_cli/main.py", *(ROOT / "tools").glob("*.py")]
     assert [path.name for path in marked if "PYTHON_ARGCOMPLETE_OK" not in path.read_text()[:1024]] == []

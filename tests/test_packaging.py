@@ -61,7 +61,7 @@ print("inherited")
 
 def copy_checkout(target: Path) -> Path:
     """What a clone has; links stay links."""
-    for name in ("fcn_plugin", "fcn_cli", "configs", "tools", "docs", "tests", "benchmarks"):
+    for name in ("fcn_plugin", "fcn_plugin_cli", "configs", "tools", "docs", "tests", "benchmarks"):
         shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     files = ("pyproject.toml", "MANIFEST.in", "model-index.yml", "constraints.txt", "README.md", "CHANGELOG.md")
     for name in (*files, "LICENSE", ".gitignore", *(path.name for path in ROOT.glob("*.py"))):
@@ -151,7 +151,7 @@ def names_of(wheel: Path) -> set[str]:
 
 def test_what_the_wheel_carries(wheel, tmp_path):
     names = names_of(wheel)
-    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"fcn_cli", "fcn_plugin"}
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"fcn_plugin_cli", "fcn_plugin"}
     carried = {name.partition("/.mim/")[2] for name in names if "/.mim/" in name}
     expected = {"model-index.yml"} | {
         str(path.relative_to(ROOT))

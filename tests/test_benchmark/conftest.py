@@ -6,7 +6,7 @@ import pytest
 from testing.stub_peer import make_stub_peer
 from testing.utils import tiny_config
 
-from fcn_cli import main as cli
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from PIL import Image
 from testing.shapes import narrow_stages
 from yapf.yapflib import yapf_api
 
-from fcn_cli import main as cli
 from fcn_plugin.apis import demo as module
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from testing.small_release import LISTS, make_archives, serving
 from testing.utils import run_tool, tiny_config
 
-from fcn_cli import main as cli
 from fcn_plugin.datasets.preparation import release
+from fcn_plugin_cli import main as cli
 
 ARCHIVES = ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"]
 

@@ -19,7 +19,7 @@ from types import ModuleType
 
 from .parser import Parser, nearest
 
-#: By subcommand: its module in :mod:`fcn_cli.commands`, and what it does.
+#: By subcommand: its module in :mod:`fcn_plugin_cli.commands`, and what it does.
 COMMANDS = {
     "train": ("train", "train a config with all the stages that lead to it"),
     "test": ("test", "test a checkpoint on a config's test set"),
@@ -84,7 +84,7 @@ def version() -> str:
 
 def load(name: str, prog: str | None = None, make: Callable[..., Parser] = Parser) -> tuple[ModuleType, Parser]:
     """The module of a subcommand, and its parser; ``prog`` is the name in its usage, by default the script's."""
-    command = importlib.import_module(f"fcn_cli.commands.{COMMANDS[name][0]}")
+    command = importlib.import_module(f"fcn_plugin_cli.commands.{COMMANDS[name][0]}")
     parser = make(prog=prog, description=command.__doc__, examples=command.EXAMPLES)
     command.add_arguments(parser)
     return command, parser
