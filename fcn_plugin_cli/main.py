@@ -71,6 +71,7 @@ def overview(group: str = "") -> Parser:
         "Fully Convolutional Networks in MMSegmentation.",
         usage=f"{prog} COMMAND [options]",
         epilog="\n".join(["commands (each with --help):", *(f"  {name:14}  {text}" for name, text in listed.items())]),
+        examples=[module_of(name).EXAMPLES[0] for name in list(listed)[:3]],
     )
     parser.add_argument("--version", action="version", version=f"fcn_plugin {version()}")
     return parser
@@ -82,9 +83,14 @@ def version() -> str:
     return runpy.run_path(str(package.with_name("version.py")))["__version__"]
 
 
+def module_of(name: str) -> ModuleType:
+    """The module of a subcommand."""
+    return importlib.import_module(f"fcn_plugin_cli.commands.{COMMANDS[name][0]}")
+
+
 def load(name: str, prog: str | None = None, make: Callable[..., Parser] = Parser) -> tuple[ModuleType, Parser]:
     """The module of a subcommand, and its parser; ``prog`` is the name in its usage, by default the script's."""
-    command = importlib.import_module(f"fcn_plugin_cli.commands.{COMMANDS[name][0]}")
+    command = module_of(name)
     parser = make(prog=prog, description=command.__doc__, examples=command.EXAMPLES)
     command.add_arguments(parser)
     return command, parser

@@ -14,14 +14,19 @@ class Parser(argparse.ArgumentParser):
     """A parser that takes options anywhere, only by their whole names, and whose help ends with examples."""
 
     def __init__(
-        self, prog: str | None = None, description: str = "", examples: Sequence[str] = (), **settings: object
+        self,
+        prog: str | None = None,
+        description: str = "",
+        epilog: str = "",
+        examples: Sequence[str] = (),
+        **settings: object,
     ) -> None:
-        if examples:
-            settings["epilog"] = "\n  ".join(["examples:", *examples])
+        shown = "\n  ".join(["examples:", *examples]) if examples else ""
         width = shutil.get_terminal_size().columns - 2
         super().__init__(
             prog,
             description=textwrap.fill(description, width),
+            epilog="\n\n".join(filter(None, [epilog, shown])),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # what is short for one option today is short for two tomorrow
             **settings,

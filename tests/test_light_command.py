@@ -40,7 +40,7 @@ def test_help_imports_the_standard_library_alone(tmp_path):
     helps, imported = json.loads(outcome.stdout)
     assert imported == ["fcn_plugin_cli"]
     assert all(text.startswith("usage: ") for name, text in helps.items() if name != "version")
-    assert all("\nexamples:\n  fcn " in helps[name] for name in [*COMMANDS, *tools])
+    assert all("\nexamples:\n  fcn " in helps[name] for name in ["", "prepare", *COMMANDS, *tools])
     assert helps["version"].startswith("fcn_plugin ") and "did you mean '--work-dir'" in helps["wrong"]
 
 
