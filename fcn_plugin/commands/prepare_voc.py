@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--sbd", action=BooleanOptionalAction, default=True, help="with SBD's labels, trainaug and seg11valid"
     )
     parser.add_argument(
-        "--voc2011", action="store_true", help="get VOC2011's lists as well, and derive seg11valid from them as a proof"
+        "--voc2011", action="store_true", help="get VOC2011's lists as well, and check seg11valid against them"
     )
     parser.add_argument("--check", action="store_true", help="change nothing, print what is missing")
     add_workers(parser)
