@@ -15,8 +15,8 @@ from fcn_plugin.utils.config import read_config
 from fcn_plugin.visualization.figures import check_picture_name, save_figure
 from fcn_plugin.visualization.network_diagram import draw_network
 
-# text that can be read and searched, and the same file from the same network
-matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fcn_plugin"})
+#: Text that can be read and searched, and, without a date, the same file from the same network.
+SVG = {"svg.fonttype": "none", "svg.hashsalt": "fcn_plugin"}
 os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
 
@@ -28,7 +28,8 @@ def main() -> None:
     args = parser.parse_args()
     try:
         check_picture_name(args.out)
-        save_figure(draw_network(model_to_check(read_config(args.config))), args.out)
+        with matplotlib.rc_context(SVG):
+            save_figure(draw_network(model_to_check(read_config(args.config))), args.out)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
