@@ -26,4 +26,5 @@ def test_notebook(path, tmp_path, monkeypatch, capsys):
             exec(compile(PARAMETERS[path.stem] if parameters else source, path.name, "exec"), namespace)
     assert list(namespace["pictures"]) == ["label", "FCN-32s", "FCN-16s", "FCN-8s"]
     assert all(one.shape == namespace["data"].image(0).shape[:2] for one in namespace["pictures"].values())
+    assert (tmp_path / "predictions.png").is_file() and (tmp_path / "network.png").is_file()
     assert "(1, 21, 75, 101)" in capsys.readouterr().out
