@@ -197,7 +197,7 @@ def check_state_dict(
         WeightsError: naming the weights that are missing, left over or of another shape, and what to do.
     """
     own = model.state_dict()
-    head = model.decode_head
+    head = getattr(model, "decode_head", None)
     declared: set[str] = set()
     if earlier_stage and hasattr(head, "earlier_stage_difference"):
         declared = {f"decode_head.{key}" for keys in head.earlier_stage_difference() for key in keys}
