@@ -10,8 +10,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss, LovaszLoss, OhemCrossEntropy, TverskyLoss
 from torch import nn
 
+from ..models.heads import heads_of
 from ..models.losses import PixelCrossEntropyLoss
-from ..models.segmentors.aligned_encoder_decoder import heads_of
 from .parts import TRAINING, Part, build_steps
 from .report import Report
 

@@ -35,8 +35,9 @@ class FCNSkipHead(BaseDecodeHead):
             in pixels (see :mod:`fcn_plugin.geometry`), for a backbone that nothing is known of.
         num_classes (int): number of classes.
         input_maps (Sequence[FeatureMap], optional): the maps that the backbone or the neck returns, handed in by
-            :class:`AlignedEncoderDecoder`. Without these, the maps lie as those of the reference's VGG16 with
-            padding=100, unless ``geometry`` says otherwise.
+            :class:`AlignedEncoderDecoder`; none if nothing is known of them. If they are left out, as by the toolbox's
+            EncoderDecoder, the maps lie as those of the reference's VGG16 with padding=100, unless ``geometry`` says
+            otherwise.
         in_index (Sequence[int], optional): which of the maps to use, fine to coarse. Defaults to the last ones.
         skip_scales (Sequence[float], optional): constants on the skips, fine to coarse, such as (1e-4, 1e-2) for
             training at once. Defaults to 1.
@@ -71,7 +72,7 @@ class FCNSkipHead(BaseDecodeHead):
         geometry: Sequence[dict] | None = None,
         *,
         num_classes: int,
-        input_maps: Sequence[FeatureMap] = (),
+        input_maps: Sequence[FeatureMap] | None = None,
         in_index: Sequence[int] | None = None,
         skip_scales: Sequence[float] | None = None,
         learnable_upsampling: bool = False,
@@ -123,7 +124,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_channels: Sequence[int] | int | None,
         geometry: Sequence[dict] | None,
         in_index: Sequence[int] | int | None,
-        input_maps: Sequence[FeatureMap],
+        input_maps: Sequence[FeatureMap] | None,
     ) -> tuple[list[int], list[int], tuple[CoordMap, ...]]:
         """Indices, channels and positions of the used maps, as they are extracted; what is given must agree."""
         if isinstance(geometry, Mapping):
@@ -134,7 +135,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_channels, in_index = ([one] if isinstance(one, int) else one for one in (in_channels, in_index))
         given = dict(in_channels=in_channels, geometry=geometry, in_index=in_index)
         given = {name: list(value) for name, value in given.items() if value is not None}
-        count = self.num_maps or next(map(len, given.values()), len(input_maps))
+        count = self.num_maps or next(map(len, given.values()), len(input_maps or ()))
         if not count or any(len(value) != count for value in given.values()):
             listed = ", ".join(f"{name}={value}" for name, value in given.items()) or "nothing that tells their number"
             raise ValueError(f"{type(self).__name__} fuses {count or 'one or more'} feature map(s), got {listed}")
@@ -142,11 +143,17 @@ class FCNSkipHead(BaseDecodeHead):
         declared = geometry and tuple(CoordMap(**entry) for entry in geometry)
         if not input_maps and channels and declared:
             return in_index, channels, declared
+        if input_maps is not None and not input_maps:
+            raise UnknownGeometryError(
+                "nothing is known of the maps of this backbone, which does not run without values, so"
+                " decode_head.in_channels is needed as well"
+            )
         maps = input_maps or reference_maps()
         listed = ", ".join(f"{i}: {one}" for i, one in enumerate(maps))
         if any(not -len(maps) <= i < len(maps) for i in in_index):
             raise ValueError(
                 f"in_index={in_index} reaches beyond the {len(maps)} maps of the feature extractor ({listed})"
+                + ("" if input_maps else ", which are the reference's: set model.type='AlignedEncoderDecoder'")
             )
         used = [maps[i] for i in in_index]
         coord_maps = tuple(one.coord_map for one in used)
@@ -172,7 +179,7 @@ class FCNSkipHead(BaseDecodeHead):
     def _declared(
         declared: tuple[CoordMap, ...] | None, used: Sequence[FeatureMap], where: str
     ) -> tuple[CoordMap, ...]:
-        """Positions of maps that nothing else tells, if their strides are those of the maps."""
+        """Positions of maps that nothing else tells, if their strides are those of the maps, and about their places."""
         if not declared:
             raise UnknownGeometryError("where the maps of this backbone lie is not known")
         for at, one in zip(declared, used):
@@ -181,6 +188,12 @@ class FCNSkipHead(BaseDecodeHead):
                 raise ValueError(
                     f"decode_head.geometry says strides of {strides} in {where}: set in_index to other maps, or"
                     " geometry to where these lie"
+                )
+            if abs(cells := one.off_centre(at)) > 1.5:  # half a cell, if all padding is on one side, and rounding
+                pixels = abs(float(cells * at.stride))
+                raise ValueError(
+                    f"decode_head.geometry says {at}, which puts a map {pixels:.4g} pixels off the image's middle,"
+                    f" in {where}: set geometry to where it lies (tools/alignment.py measures it)"
                 )
         return declared
 
