@@ -8,13 +8,14 @@ from fractions import Fraction
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
 from ...structures import ImageFeatures
 from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
+from ..layers.score_conv import ScoreConv
 from ..losses.class_weight import check_class_weight
 from ..necks import FCConvNeck
 
@@ -110,10 +111,7 @@ class FCNSkipHead(BaseDecodeHead):
         self.score_names, self.upscore_names = self.layer_names(self.feature_maps)
 
         for name, channels in zip(self.score_names, reversed(in_channels)):
-            score = nn.Conv2d(channels, self.out_channels, 1)
-            nn.init.zeros_(score.weight)
-            nn.init.zeros_(score.bias)
-            self.add_module(name, score)
+            self.add_module(name, ScoreConv(channels, self.out_channels))
         for name, step in zip(self.upscore_names, self.steps):
             learnable = learnable_last_upsampling if step is self.steps[-1] else learnable_upsampling
             if not step.changes_nothing:

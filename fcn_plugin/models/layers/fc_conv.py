@@ -42,7 +42,9 @@ class FCConv(nn.Conv2d):
 
     def _by_blocks(self, x: Tensor) -> bool:
         """Whether it pays: there is something to convert or to train, and the windows take less than the weights."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling() or (*self.stride, *self.dilation) != (1, 1, 1, 1):
+        if x.device.type != "cpu" or (*self.stride, *self.dilation) != (1, 1, 1, 1):
+            return False
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # which keep no function of Python
             return False
         if not torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled():
             return False
