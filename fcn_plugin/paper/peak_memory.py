@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from ..utils.torch_versions import tree_leaves
 
 
 class PeakMemory(TorchDispatchMode):

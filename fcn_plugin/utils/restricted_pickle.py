@@ -1,4 +1,4 @@
-"""Safe loading for PyTorch before 2.6, whose ``torch.load(weights_only=True)`` takes no further types."""
+"""Loading by a pickle of one's own, for PyTorch before 2.6 (see :mod:`.torch_versions`)."""
 
 from __future__ import annotations
 
