@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,17 @@ NEWER = ("get_capabilities", "set_autocast_dtype", "get_autocast_dtype")
 
 
 @pytest.fixture(params=["as it is", "as of 2.1"])
-def version(request, monkeypatch) -> str:
-    """PyTorch as it is installed, and without the newer names."""
-    if request.param == "as of 2.1":
-        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-        for name in NEWER[1:]:
-            monkeypatch.delattr(torch, name, raising=False)
-    return request.param
+def version(request) -> Iterator[Callable[[], None]]:
+    """Turns PyTorch into what 2.1 has, or leaves it as it is."""
+
+    def change() -> None:
+        if request.param == "as of 2.1":
+            monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+            for name in NEWER[1:]:
+                monkeypatch.delattr(torch, name, raising=False)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield change
 
 
 @pytest.mark.parametrize("flags, expected", [("fpu avx512_bf16", True), ("fp asimd bf16", True), ("fpu avx2", False)])
@@ -43,6 +48,7 @@ def test_capabilities(capabilities, monkeypatch):
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_autocast(version, device):
+    version()
     before = torch_versions.get_autocast_dtype(device)
     try:
         for dtype in (torch.float16, torch.bfloat16):
@@ -54,11 +60,14 @@ def test_autocast(version, device):
 
 
 def test_whether_autocast_is_on(version):
-    assert not torch_versions.is_autocast_enabled("cpu")
     with torch.autocast("cpu", torch.bfloat16):
+        version()  # inside: the block itself asks by the newer names
         assert torch_versions.is_autocast_enabled("cpu") and not torch_versions.is_autocast_enabled("cuda")
-        with torch_versions.without_autocast("cpu"):
-            assert not torch_versions.is_autocast_enabled("cpu")
+
+
+def test_without_autocast():
+    with torch.autocast("cpu", torch.bfloat16), torch_versions.without_autocast("cpu"):
+        assert not torch_versions.is_autocast_enabled("cpu")
 
 
 def test_a_device_without_autocast(monkeypatch):
