@@ -2,7 +2,8 @@
 
 import ast
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,17 @@ from fcn_plugin.utils import torch_versions
 NEWER = ("get_capabilities", "set_autocast_dtype", "get_autocast_dtype")
 
 
-@pytest.fixture(params=["as it is", "as of 2.1"])
-def version(request) -> Iterator[Callable[[], None]]:
-    """Turns PyTorch into what 2.1 has, or leaves it as it is."""
-
-    def change() -> None:
-        if request.param == "as of 2.1":
-            monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-            for name in NEWER[1:]:
-                monkeypatch.delattr(torch, name, raising=False)
-
+@contextmanager
+def as_of_2_1() -> Iterator[None]:
+    """PyTorch as 2.1 has it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        yield change
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+        for name in NEWER[1:]:
+            monkeypatch.delattr(torch, name, raising=False)
+        yield
+
+
+VERSIONS = pytest.mark.parametrize("version", [nullcontext, as_of_2_1])
 
 
 @pytest.mark.parametrize("flags, expected", [("fpu avx512_bf16", True), ("fp asimd bf16", True), ("fpu avx2", False)])
@@ -46,22 +46,24 @@ def test_capabilities(capabilities, monkeypatch):
     assert torch_versions.cpu_computes_bfloat16() == ("avx2" not in capabilities)
 
 
+@VERSIONS
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_autocast(version, device):
-    version()
-    before = torch_versions.get_autocast_dtype(device)
-    try:
-        for dtype in (torch.float16, torch.bfloat16):
-            torch_versions.set_autocast_dtype(device, dtype)
+    dtype = torch.bfloat16
+    with version():
+        before = torch_versions.get_autocast_dtype(device)
+        torch_versions.set_autocast_dtype(device, dtype)
+        try:
             assert torch_versions.get_autocast_dtype(device) == dtype
-            assert torch.get_autocast_gpu_dtype() == dtype or device == "cpu"
-    finally:
-        torch_versions.set_autocast_dtype(device, before)
+            assert device == "cpu" or torch.get_autocast_gpu_dtype() == dtype
+        finally:
+            torch_versions.set_autocast_dtype(device, before)
+    assert torch_versions.get_autocast_dtype(device) == before == (dtype if device == "cpu" else torch.float16)
 
 
+@VERSIONS
 def test_whether_autocast_is_on(version):
-    with torch.autocast("cpu", torch.bfloat16):
-        version()  # inside: the block itself asks by the newer names
+    with torch.autocast("cpu", torch.bfloat16), version():  # in this order: the first asks by the newer names
         assert torch_versions.is_autocast_enabled("cpu") and not torch_versions.is_autocast_enabled("cuda")
 
 

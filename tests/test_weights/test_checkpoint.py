@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_getattr_of_other_things(owner, name, tmp_path):
     content = dict(state_dict=WEIGHTS, trap=Calls(getattr, owner, name))
     with pytest.raises(WeightsError, match=f"asks for the attribute {name} of"):
         read_checkpoint(save(tmp_path / "c.pth", content))
+
+
+@pytest.mark.parametrize(
+    "value", [{1, 2}, Counter({20: 1}), 1j, bytearray(b"ab"), torch.bfloat16, torch.device("cpu"), OrderedDict(a=1)]
+)
+def test_plain_values(value, tmp_path):
+    """MultiStepLR, for one, notes its milestones in a Counter."""
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, param_schedulers=[value]))
+    (loaded,) = read_checkpoint(path)["param_schedulers"]
+    assert loaded == value and type(loaded) is type(value)
 
 
 def test_safe_only_while_it_is_read(tmp_path):
