@@ -5,6 +5,7 @@ Each entry says since when PyTorch has it. Whatever it has not is done another w
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -86,12 +87,19 @@ def tree_leaves(values: object) -> list:
     return tree_flatten(values)[0]
 
 
+def any_length(least: int | None = None) -> object:
+    """``torch.export.Dim.DYNAMIC`` (2.8 with a smallest length): a dimension of a file that is free."""
+    return torch.export.Dim.DYNAMIC if least is None else torch.export.Dim.DYNAMIC(min=least)
+
+
 def has_fused(optimizer: type[torch.optim.Optimizer], device: str) -> bool:
-    """Whether an optimizer has a fused step on a device: none has on a CPU before 2.4, nor SGD anywhere before 2.3."""
-    try:
-        optimizer([nn.Parameter(torch.zeros(1, device=device))], lr=1.0, fused=True)
-    except (TypeError, RuntimeError):
+    """Whether an optimizer has a fused step on 'cpu' (2.4) or 'cuda' (SGD: 2.3); other devices are not asked."""
+    if device not in ("cpu", "cuda") or "fused" not in inspect.signature(optimizer).parameters:
         return False
+    try:  # no tensor on a GPU: this process may be meant for another one
+        optimizer([nn.Parameter(torch.zeros(1))], lr=1.0, fused=True)
+    except RuntimeError:
+        return device == "cuda"
     return True
 
 

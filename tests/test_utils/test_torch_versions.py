@@ -13,7 +13,7 @@ from testing.utils import ROOT
 from fcn_plugin.utils import torch_versions
 
 #: Names that PyTorch 2.1 does not have, all used in one file.
-NEWER = ("get_capabilities", "set_autocast_dtype", "get_autocast_dtype")
+NEWER = ("get_capabilities", "set_autocast_dtype", "get_autocast_dtype", "DYNAMIC")
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def as_of_2_1() -> Iterator[None]:
     """PyTorch as 2.1 has it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-        for name in NEWER[1:]:
+        for name in NEWER[1:3]:
             monkeypatch.delattr(torch, name, raising=False)
         yield
 
@@ -83,17 +83,28 @@ def test_a_device_without_autocast(monkeypatch):
         assert torch.ones(2).sum() == 2
 
 
-@pytest.mark.parametrize("error", [TypeError("no 'fused'"), RuntimeError("needs CUDA"), None])
-def test_fused_optimizers(error):
-    """SGD does not know the word before 2.3; on a CPU, it is an error before 2.4."""
+class WithoutFused(torch.optim.SGD):
+    """As SGD before 2.3."""
 
-    class Optimizer(torch.optim.SGD):
-        def __init__(self, params, lr, fused) -> None:
-            if error:
-                raise error
-            super().__init__(params, lr)
+    def __init__(self, params, lr) -> None:
+        super().__init__(params, lr)
 
-    assert torch_versions.has_fused(Optimizer, "cpu") == (error is None)
+
+class FusedOnCUDA(torch.optim.SGD):
+    """As before 2.4."""
+
+    def __init__(self, params, lr, fused) -> None:
+        raise RuntimeError("`fused=True` requires all the params to be CUDA")
+
+
+class Fused(torch.optim.SGD):
+    def __init__(self, params, lr, fused) -> None:
+        super().__init__(params, lr)
+
+
+@pytest.mark.parametrize("optimizer, devices", [(WithoutFused, []), (FusedOnCUDA, ["cuda"]), (Fused, ["cpu", "cuda"])])
+def test_fused_optimizers(optimizer, devices):
+    assert [one for one in ("cpu", "cuda", "mps") if torch_versions.has_fused(optimizer, one)] == devices
 
 
 def test_what_needs_a_newer_one(monkeypatch):
