@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...geometry import IMAGE, FeatureMap, recorded_maps
 from ...structures import ImageFeatures
+from ...utils.torch_versions import is_compiling
 from ..heads import check_heads_stretch
 from ..pretrained_part import PretrainedPart
 from .recomputation import recomputed
@@ -135,7 +136,7 @@ class PaddedBackbone(PretrainedPart):
         Nobody else checks it where the toolbox's own runner is started, and its heads would stretch the maps of a
         padded image over the image. As a module does not know what it is a part of, the caller is looked for.
         """
-        if self._is_checked or torch.compiler.is_compiling():
+        if self._is_checked or is_compiling():
             return
         frame = None if all(one.coord_map.spans_image for one in self.feature_maps) else sys._getframe()
         while frame and frame.f_code is not EncoderDecoder.extract_feat.__code__:

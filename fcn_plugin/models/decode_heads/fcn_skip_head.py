@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
 from ...structures import ImageFeatures
+from ...utils.torch_versions import without_autocast
 from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
 from ..layers.score_conv import ScoreConv
@@ -245,7 +246,7 @@ class FCNSkipHead(BaseDecodeHead):
             raise ValueError(self.misfit(found))
         features = self._transform_inputs(inputs)
         height, width = inputs.image_size
-        with torch.autocast(features[-1].device.type, enabled=False):
+        with without_autocast(features[-1].device.type):
             score = getattr(self, self.score_names[0])(self._at_least_float32(features.pop()))
             scales = list(self.skip_scales)
             for step, score_name, upscore_name in zip(self.steps, self.score_names[1:], self.upscore_names):
