@@ -48,7 +48,6 @@ class FCConv(nn.Conv2d):
             return False
         if torch.jit.is_tracing():  # keeps no function of Python
             return False
-            return False
         if not is_autocast_enabled("cpu") and not torch.is_grad_enabled():
             return False
         size = [length + 2 * self.padding[0] - self.kernel_size[0] + 1 for length in x.shape[2:]]
