@@ -9,8 +9,10 @@ import pytest
 import torch
 from mmengine.analysis import get_model_complexity_info
 from mmengine.registry import init_default_scope
+from mmengine.utils import digit_version
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
+from testing.utils import needs_torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -140,12 +142,13 @@ def test_trace(network, tmp_path):
 
 
 def test_compile(network):
-    """In one graph."""
-    inputs = network.inputs()
+    """In one graph; older PyTorch breaks it at what it does not know of Python."""
+    inputs, in_one = network.inputs(), digit_version(torch.__version__) >= digit_version("2.8")
     torch._dynamo.reset()
-    assert_same(torch.compile(network, backend="eager", fullgraph=True), network, inputs)
+    assert_same(torch.compile(network, backend="eager", fullgraph=in_one), network, inputs)
 
 
+@needs_torch("2.8", "export")
 def test_export(network):
     """torch.export gives a graph of torch.fx; torch.fx.symbolic_trace has no sizes of images, which crops follow."""
     inputs = network.inputs()
