@@ -18,6 +18,7 @@ from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
 from ..layers.score_conv import ScoreConv
 from ..losses.class_weight import check_class_weight
+from ..losses.trial import check_losses
 from ..necks import FCConvNeck
 
 
@@ -60,7 +61,7 @@ class FCNSkipHead(BaseDecodeHead):
 
     Raises:
         ValueError: when built, if the maps do not fit the arguments, cannot be aligned, or do not reach the image, or
-            if a loss has weights for another number of classes.
+            if a loss has weights for another number of classes, or cannot train the head.
 
     Source: section 4 of the FCN paper; reference files ``voc-fcn{32s,16s,8s,8s-atonce}/net.py``.
     """
@@ -104,6 +105,7 @@ class FCNSkipHead(BaseDecodeHead):
         )
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
         check_class_weight(self)
+        check_losses(self)
 
         self.feature_maps = coord_maps
         self.steps = skip_steps(self.feature_maps)
