@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.hooks import Hook
-from mmengine.model import BaseModule, BaseTTAModel, is_model_wrapper
+from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ...checks.weights import check_expectations, check_state_dict, expectations_of, skip_scales
+from ...checks.weights import check_expectations, check_state_dict, expectations_of
 from ...models.pretrained_part import pretrained_source
 from ...utils.config import class_of
 from ...weights.layer_names import canonical, is_reference_name
@@ -108,7 +108,7 @@ def start_warnings(model: nn.Module) -> list[str]:
             " background everywhere); give it ImageNet weights with model.backbone.init_cfg.checkpoint and"
             " model.neck.init_cfg.checkpoint, or start from a trained model with load_from"
         )
-    scales = skip_scales(model) or []
+    scales = getattr(getattr(model, "decode_head", None), "skip_scales", [])
     if not normalised and any(scale == 1 for scale in scales):
         warnings.append(
             f"a net with {len(scales)} skips starts without the coarser net's weights: train its stages in turn"
@@ -121,7 +121,7 @@ def start_warnings(model: nn.Module) -> list[str]:
 def _segmentor(runner: Runner) -> nn.Module:
     """The runner's segmentor, out of its wrappers for several processes or test-time augmentation."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return model.module if isinstance(model, BaseTTAModel) else model
+    return model if hasattr(model, "decode_head") else getattr(model, "module", model)
 
 
 def _trains(runner: Runner) -> bool:
