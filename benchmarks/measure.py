@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Measurement, Timer, timer
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+
+from fcn_plugin.utils.torch_versions import tree_leaves
 
 from .sides import Side
 

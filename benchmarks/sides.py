@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fcn_plugin.engine.allocator import keep_freed_memory
 from fcn_plugin.engine.bf16_optim_wrapper import BF16OptimWrapper
+from fcn_plugin.engine.fused_optimizer import enable_fused
 from fcn_plugin.utils.config import class_of, read_config
 from fcn_plugin.weights.importing import canonical_weights
 
@@ -79,6 +80,7 @@ class OurSide(Side):
         wrapper = class_of({"type": OptimWrapper, **self.cfg.optim_wrapper}, OPTIM_WRAPPERS)
         if wrapper not in (OptimWrapper, BF16OptimWrapper):
             raise ValueError(f"a step is measured with optim_wrapper.type='OptimWrapper', got {wrapper.__name__}")
+        enable_fused(self.cfg)
         self.cfg.optim_wrapper.update(type=WRAPPERS[dtype], accumulative_counts=1)
         self.optim_wrapper = build_optim_wrapper(self.model, self.cfg.optim_wrapper)
         self.optimizer, self.modules = self.optim_wrapper.optimizer, dict(self.model.named_modules())

@@ -42,12 +42,12 @@ PATCHABLE += (BaseDecodeHead, EncoderDecoder)
 
 def state():
     return {
-        "safe globals": sorted(map(repr, torch.serialization.get_safe_globals())),
+        "safe globals": sorted(map(repr, getattr(torch.serialization, "get_safe_globals", list)())),
         "environment": dict(os.environ),
         "warning filters": list(map(repr, warnings.filters)),
         "schemes of checkpoints": {key: repr(value) for key, value in CheckpointLoader._schemes.items()},
         "number formats": [str(torch.get_default_dtype()), torch.get_float32_matmul_precision()]
-        + [str(torch.get_autocast_dtype(device)) for device in ("cpu", "cuda")],
+        + list(map(str, autocast_dtypes())),
         "threads": [torch.get_num_threads(), torch.get_num_interop_threads()],
         "cudnn": [torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic],
         "gradients": [torch.is_grad_enabled(), torch.is_anomaly_enabled()],
@@ -60,6 +60,12 @@ def state():
                     for name, value in vars(owner).items() if callable(value)},
         "working directory": [os.getcwd(), os.listdir()],
     }
+
+
+def autocast_dtypes():
+    if hasattr(torch, "get_autocast_dtype"):
+        return [torch.get_autocast_dtype(device) for device in ("cpu", "cuda")]
+    return [torch.get_autocast_cpu_dtype(), torch.get_autocast_gpu_dtype()]  # before 2.4
 
 
 def registered():

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from prettytable import PrettyTable
 
 from ..checks.model import build_without_values, check_model
-from ..geometry import CoordMap, UnknownGeometryError
+from ..geometry import CoordMap, UnknownGeometryError, recorded_maps
 from ..geometry.linear_feature_extractor import LinearFeatureExtractor
 from ..geometry.positions import MapAlignment
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, skip_heads
@@ -58,7 +58,7 @@ def stated_maps(cfg: Config, number: int) -> dict[int, CoordMap]:
             return {}
         raise
     head = skip_heads(model).get("decode_head")
-    if head is None or not (isinstance(model, AlignedEncoderDecoder) or hasattr(model.backbone, "feature_maps")):
+    if head is None or not (isinstance(model, AlignedEncoderDecoder) or recorded_maps(model.backbone)):
         return {}
     return dict(zip((index % number for index in head.in_index), head.feature_maps))
 

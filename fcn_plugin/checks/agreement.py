@@ -10,8 +10,9 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss, LovaszLoss, OhemCrossEntropy, TverskyLoss
 from torch import nn
 
+from ..models.heads import heads_of
 from ..models.losses import PixelCrossEntropyLoss
-from ..models.segmentors.aligned_encoder_decoder import heads_of
+from ..models.losses.trial import check_losses, minds_ignored
 from .parts import TRAINING, Part, build_steps
 from .report import Report
 
@@ -89,8 +90,10 @@ def _of(component: object, where: str) -> Iterator[tuple[str, int]]:
             yield (f"{where}.{name}" if " " not in where else f"{name} of {where}"), index
 
 
-def check_scores(model: nn.Module) -> None:
+def check_scores(model: nn.Module, report: Report) -> None:
     """Check that each head of a segmentor tells at least two classes apart, by a loss that can train it.
+
+    A warning tells of losses that train it on ignored pixels, too.
 
     Raises:
         ValueError: naming the head, and what to set.
@@ -112,6 +115,12 @@ def check_scores(model: nn.Module) -> None:
                     f"model.{name}.out_channels=1 has one score a pixel, of which {type(loss).__name__} takes a"
                     f" softmax, which is always 1: set {sigmoid}, or leave out_channels out"
                 )
+        check_losses(head, trains=True)
+        for loss in minds_ignored(head):
+            report.warn(
+                f"{loss} of model.{name} also counts pixels that are ignored ({head.ignore_index}), which it teaches to"
+                " be no class: take another one if labels have many of them (docs/own_head.md)"
+            )
 
 
 def _losses(head: nn.Module) -> list[nn.Module]:

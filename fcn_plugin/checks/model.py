@@ -15,10 +15,11 @@ from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..geometry import FeatureMap, UnknownGeometryError, read_feature_maps
+from ..geometry import FeatureMap, UnknownGeometryError, read_feature_maps, recorded_maps
 from ..models.decode_heads import FCNSkipHead
+from ..models.heads import check_stretched, heads_of
 from ..models.losses.class_weight import check_class_weight
-from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder, check_stretched, heads_of
+from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
 from ..utils.building import BUILD_ERRORS, explain, not_whole
 from ..utils.config import require
 from ..utils.text import first_line
@@ -117,11 +118,11 @@ def check_heads(model: nn.Module) -> None:
             if isinstance(head, FCNSkipHead):
                 if not aligned:
                     _check_skip_head(head, backbone, maps)
-            elif isinstance(head, BaseDecodeHead) and hasattr(head, "in_index"):  # K-Net's holds others
+                continue
+            if isinstance(head, BaseDecodeHead) and hasattr(head, "in_index"):  # K-Net's holds others
                 _check_channels(head, maps)
                 check_class_weight(head)
-                if not aligned and hasattr(backbone, "feature_maps"):
-                    check_stretched(head, maps)
+            check_stretched(head, backbone, neck, maps)
         except ValueError as error:
             raise ValueError(str(error) if name == "decode_head" else f"{name}: {error}") from error
 
@@ -135,7 +136,7 @@ def _maps(backbone: nn.Module, neck: nn.Module | None) -> Sequence[FeatureMap]:
 
 
 def _check_skip_head(head: FCNSkipHead, backbone: nn.Module, maps: Sequence[FeatureMap]) -> None:
-    if not hasattr(backbone, "feature_maps"):
+    if not recorded_maps(backbone):
         raise ValueError(
             f"{type(head).__name__} needs the positions of its maps, which {type(backbone).__name__} does not tell:"
             " set model.type='AlignedEncoderDecoder'"

@@ -49,7 +49,7 @@ def check_settings(
     if model is not None:
         checks = [(check_numbers, model, datasets, report), (check_ignored, model, datasets, evaluators)]
         if TRAINING in dataloaders:
-            checks += [(check_scores, model), (check_padding, model)]
+            checks += [(check_scores, model, report), (check_padding, model)]
         if any(cfg.get(name) for name in dataloaders if name != TRAINING):
             checks.append((check_testing, model))
         for check, *arguments in checks:

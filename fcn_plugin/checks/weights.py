@@ -197,7 +197,7 @@ def check_state_dict(
         WeightsError: naming the weights that are missing, left over or of another shape, and what to do.
     """
     own = model.state_dict()
-    head = model.decode_head
+    head = getattr(model, "decode_head", None)
     declared: set[str] = set()
     if earlier_stage and hasattr(head, "earlier_stage_difference"):
         declared = {f"decode_head.{key}" for keys in head.earlier_stage_difference() for key in keys}
@@ -229,6 +229,17 @@ def check_state_dict(
     if problems:
         raise WeightsError(
             f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config"
-            + (" or of its earlier stage" if earlier_stage else "")
+            + (f" or of its earlier stage{_remedy(misfits)}" if earlier_stage else "")
         )
     return [key for key in state_dict if key not in own]
+
+
+def _remedy(misfits: Mapping[str, Sequence[str]]) -> str:
+    """What else can be done if weights are missing alone, as of a head of one's own with further layers."""
+    if set(misfits) != {"missing"}:
+        return ""
+    layers = list(dict.fromkeys(".".join(key.split(".")[:2]) for key in misfits["missing"]))
+    return (
+        "; layers that it cannot have, as those of a head of your own, keep their initial values if the config's"
+        f" custom_hooks have dict(type='CheckpointCheckHook', may_differ={layers})"
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -13,6 +11,7 @@ from mmseg.registry import OPTIM_WRAPPERS, OPTIMIZERS
 from torch.optim import SGD
 
 from ..utils.config import class_of
+from ..utils.torch_versions import cpu_computes_bfloat16, get_autocast_dtype, set_autocast_dtype
 from .bf16_optim_wrapper import BF16OptimWrapper
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -22,12 +21,7 @@ def computes_bfloat16() -> bool:
     """Whether the device at hand computes in bfloat16 itself; where that is emulated, it is slow."""
     if get_device() == "cuda":
         return bool(torch.version.hip) or torch.cuda.get_device_capability() >= (8, 0)
-    if hasattr(torch.cpu, "get_capabilities"):
-        capabilities = torch.cpu.get_capabilities()
-        return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16", "arm_bf16"))
-    cpuinfo = Path("/proc/cpuinfo")  # for older torch
-    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else ()
-    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
+    return get_device() == "cpu" and cpu_computes_bfloat16()
 
 
 def set_precision(cfg: Config) -> str:
@@ -61,7 +55,10 @@ def set_precision(cfg: Config) -> str:
         return f"as {settings['type']} has it"
     if wrapper is OptimWrapper and not (wanted == "bfloat16" or (wanted == "auto" and computes_bfloat16())):
         return "float32"
-    if get_device() == "cuda" and not torch.cuda.is_bf16_supported():
+    device = get_device()
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"mixed precision is for CPUs and CUDA, not for {device}: set precision='float32', no --amp")
+    if device == "cuda" and not torch.cuda.is_bf16_supported():
         if settings:
             settings.update(type="AmpOptimWrapper", loss_scale=settings.get("loss_scale", "dynamic"))
             optimizer = settings.get("optimizer") or {}
@@ -72,7 +69,7 @@ def set_precision(cfg: Config) -> str:
         settings.type = "BF16OptimWrapper"
         for key in ("loss_scale", "dtype"):  # of the toolbox's wrapper
             settings.pop(key, None)
-    set_autocast_dtype(get_device(), torch.bfloat16)  # for the toolbox's loops
+    set_autocast_dtype(device, torch.bfloat16)  # for the toolbox's loops
     for loop in ("val_cfg", "test_cfg"):
         if cfg.get(loop):
             cfg[loop].fp16 = True  # the toolbox's name for autocast
@@ -90,19 +87,4 @@ def precision_in_use(runner: Runner) -> str:
         return "float32"
     loops = (runner._val_loop, runner._test_loop)
     mixed = any(isinstance(loop, BaseLoop) and getattr(loop, "fp16", False) for loop in loops)
-    return str(autocast_dtype(get_device())).removeprefix("torch.") if mixed else "float32"
-
-
-def set_autocast_dtype(device: str, dtype: torch.dtype) -> None:
-    """``torch.set_autocast_dtype``, also before torch 2.4."""
-    if hasattr(torch, "set_autocast_dtype"):
-        torch.set_autocast_dtype(device, dtype)
-    else:
-        (torch.set_autocast_gpu_dtype if device == "cuda" else torch.set_autocast_cpu_dtype)(dtype)
-
-
-def autocast_dtype(device: str) -> torch.dtype:
-    """``torch.get_autocast_dtype``, also before torch 2.4."""
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype(device)
-    return torch.get_autocast_gpu_dtype() if device == "cuda" else torch.get_autocast_cpu_dtype()
+    return str(get_autocast_dtype(get_device())).removeprefix("torch.") if mixed else "float32"

@@ -17,6 +17,7 @@ from ..checks.run import check_evaluation, check_training
 from ..weights.checkpoint import forbid_unsafe_loading
 from .allocator import keep_freed_memory
 from .distributed import is_first_process, run_in_first_process, set_up_distributed
+from .fused_optimizer import enable_fused
 from .hooks.compile_hook import enable_compile
 from .precision import set_precision
 from .stage_runner import StageRunner
@@ -72,6 +73,7 @@ class StagedRunner:
         """
         stages = plan_stages(self.cfg)
         for stage in stages:
+            enable_fused(stage.cfg)
             precision = set_precision(stage.cfg)
             enable_compile(stage.cfg)
         to_train = stages_to_train(stages)

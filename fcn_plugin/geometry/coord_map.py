@@ -87,6 +87,11 @@ class CoordMap:
         return (other.offset - self.offset) / self.stride
 
     @property
+    def spans_image(self) -> bool:
+        """Whether cell 0 lies less than a cell from where it would be if the map were stretched over the image."""
+        return abs(self.offset - (self.stride - 1) / 2) < self.stride - Fraction(1, 2)
+
+    @property
     def ends_inside(self) -> bool:
         """Whether there are images with whole pixels behind the last cell, which reaches half a stride further."""
         return self.end is not None and self.end + self.stride / 2 <= Fraction(-1, 2)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..utils.text import first_line
 from .backbones import UnknownGeometryError, backbone_maps, neck_maps
 from .coord_map import CoordMap
-from .feature_map import FeatureMap
+from .feature_map import FeatureMap, recorded_maps
 from .linear_feature_extractor import LinearFeatureExtractor
 from .measurement import measure_alignment
 
@@ -40,8 +40,8 @@ def read_feature_maps(backbone: nn.Module, neck: nn.Module | None = None) -> tup
         UnknownGeometryError: for settings of a known backbone that give its maps no one position.
         ValueError: for a backbone that returns no maps, or a neck that does not take them.
     """
-    if hasattr(backbone, "feature_maps"):
-        maps = backbone.feature_maps
+    if recorded := recorded_maps(backbone):
+        maps = recorded
     elif isinstance(backbone, TIMMBackbone):
         maps = _measured(backbone)
     else:
@@ -138,7 +138,8 @@ def _seen(features: Tensor | Sequence[Tensor]) -> tuple[FeatureMap, ...]:
     maps = []
     for one in [features] if isinstance(features, Tensor) else features:
         more = one.shape[-1] - one.shape[-2] if one.ndim == 4 else 0
-        maps.append(FeatureMap(one.shape[1], stride=Fraction(WIDTH - HEIGHT, more) if more > 0 else None))
+        stride, columns = (Fraction(WIDTH - HEIGHT, more), (one.shape[-1], WIDTH)) if more > 0 else (None, None)
+        maps.append(FeatureMap(one.shape[1], stride=stride, columns=columns))
     return tuple(maps)
 
 

@@ -13,6 +13,7 @@ from ..geometry.skip_steps import upsample_step
 from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..models.layers import BilinearUpsample
 from ..models.segmentors.aligned_encoder_decoder import AlignedEncoderDecoder
+from ..utils.torch_versions import without_autocast
 from .a_trous import dense_form, layers_in_order
 from .shift_and_stitch import check_divisor, dense_map, shift_and_stitch
 
@@ -112,7 +113,7 @@ def score_map(model: EncoderDecoder) -> CoordMap:
 def score(model: EncoderDecoder, features: Tensor) -> Tensor:
     """The class scores (N, num_classes, h, w) of a segmentor without skips, from its last features, in float32."""
     (name,) = model.decode_head.score_names
-    with torch.autocast(features.device.type, enabled=False):
+    with without_autocast(features.device.type):
         return getattr(model.decode_head, name)(features.to(torch.promote_types(features.dtype, torch.float32)))
 
 

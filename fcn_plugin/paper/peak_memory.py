@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from ..utils.torch_versions import tree_leaves
 
 
 class PeakMemory(TorchDispatchMode):
@@ -23,7 +24,8 @@ class PeakMemory(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.peak = self.current = 0
+        self.peak = 0
+        self._alive: dict[StorageWeakRef, int] = {}  # bytes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Call ``func`` and count what it makes."""
@@ -31,18 +33,15 @@ class PeakMemory(TorchDispatchMode):
         made = _storages(result)
         # what torch.tensor and torch.from_numpy make is first seen as the argument of lift_fresh
         given = {} if func is torch.ops.aten.lift_fresh.default else _storages((args, kwargs))
-        for key in made.keys() - given.keys():
-            self._count(made[key])
+        self._alive.update({StorageWeakRef(made[key]): made[key].nbytes() for key in made.keys() - given.keys()})
+        self.peak = max(self.peak, self.current)
         return result
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        size = storage.nbytes()
-        self.current += size
-        self.peak = max(self.peak, self.current)
-        weakref.finalize(storage, self._forget, size)
-
-    def _forget(self, size: int) -> None:
-        self.current -= size
+    @property
+    def current(self) -> int:
+        """Bytes of what is alive."""
+        self._alive = {memory: size for memory, size in self._alive.items() if not memory.expired()}
+        return sum(self._alive.values())
 
 
 def _storages(values: Any) -> dict[int, torch.UntypedStorage]:

@@ -5,23 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
 
+from ..utils.torch_versions import FORCE_SAFE, load_plain
 from .errors import WeightsError
-from .restricted_pickle import RestrictedPickle
 from .safetensors_file import is_safetensors, read_safetensors
-
-#: Makes every ``torch.load`` a safe one.
-FORCE_SAFE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-#: Whether ``torch.load(weights_only=True)`` takes further types by their name in a file.
-HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version("2.6")
 
 
 def forbid_unsafe_loading() -> None:
@@ -30,27 +23,6 @@ def forbid_unsafe_loading() -> None:
     The toolbox first tries to load safely, but falls back to running whatever the file says.
     """
     os.environ[FORCE_SAFE] = "1"
-
-
-@contextmanager
-def checkpoint_types() -> Iterator[None]:
-    """Let ``torch.load(weights_only=True)`` accept, inside the block, what the toolbox itself saves.
-
-    Nothing of it runs code. Unlike behind ``torch.serialization.safe_globals``, what was safe before still is.
-    """
-    ours = {(value, name) for name, value in _types_by_name().items()}
-    before = set(torch.serialization.get_safe_globals())
-    _set_safe_globals((before | ours) - {getattr})  # for which there is a stand-in
-    try:
-        yield
-    finally:
-        now = set(torch.serialization.get_safe_globals())  # with those of modules imported meanwhile
-        _set_safe_globals((now - ours) | before)
-
-
-def _set_safe_globals(values: set) -> None:
-    torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals(list(values))
 
 
 def _types_by_name() -> dict[str, Callable]:
@@ -144,12 +116,4 @@ def _load(path: Path, map_location: object, mmap: bool) -> object:
     with path.open("rb") as file:
         # torch's older format cannot be memory-mapped
         options = dict(map_location=map_location, mmap=mmap and file.read(2) == b"PK")
-    if HAS_SAFE_GLOBALS:
-        with checkpoint_types():
-            return torch.load(str(path), weights_only=True, **options)
-    forced = os.environ.pop(FORCE_SAFE, None)  # an unpickler of one's own is refused then, this one, too
-    try:
-        return torch.load(str(path), weights_only=False, pickle_module=RestrictedPickle(_types_by_name()), **options)
-    finally:
-        if forced is not None:
-            os.environ[FORCE_SAFE] = forced
+    return load_plain(path, _types_by_name(), **options)

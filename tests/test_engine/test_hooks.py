@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import HOOKS, init_default_scope
 from mmengine.runner import BaseLoop
 from mmseg.registry import MODELS
 from torch import nn
@@ -119,6 +119,20 @@ class TestCheckpointCheck:
         del state_dict["backbone.conv.bias"], state_dict["decode_head.score_fr.bias"]
         with pytest.raises(WeightsError, match=r"\(missing: backbone.conv.bias, decode_head.score_fr.bias\)"):
             check_state_dict(segmentor(16), state_dict)
+
+    def test_further_layers_of_a_head(self):
+        """The error has what lets them be: taken from there, it is accepted."""
+        model, state_dict = segmentor(16), segmentor(32).state_dict()
+        model.decode_head.gate = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        with pytest.raises(WeightsError, match="missing: decode_head.gate.0.weight") as error:
+            check_state_dict(model, state_dict)
+        before, _, text = str(error.value).partition("custom_hooks have ")
+        assert "keep their initial values" in before
+        assert text == "dict(type='CheckpointCheckHook', may_differ=['decode_head.gate'])"
+        hook = HOOKS.build(eval(text))
+        assert check_state_dict(model, state_dict, hook.may_differ) == ["decode_head.upscore.weight"]
+        with pytest.raises(WeightsError, match="checkpoint of this config$"):  # of a test, random ones would be used
+            check_state_dict(model, state_dict | model.state_dict() | dict(other=torch.ones(1)), earlier_stage=False)
 
     def test_missing_from_the_earlier_stage(self):
         """What both stages have must be there."""
@@ -289,6 +303,30 @@ class TestStartWarnings:
         found = self.warnings(backbone, head)
         assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected))
         assert self.warnings(backbone, head, loaded=True) == []
+
+    @pytest.mark.parametrize(
+        "parts, expected",
+        [
+            (dict(backbone=nn.Conv2d(3, 4, 3), decode_head=nn.Conv2d(4, 2, 1)), []),  # who knows what it was built with
+            (dict(net=nn.Conv2d(3, 4, 3)), []),
+            (dict(net=FCNVGG(width=0.02)), []),
+        ],
+    )
+    def test_segmentors_of_plain_modules(self, parts, expected):
+        model = nn.Module()
+        for name, part in parts.items():
+            model.add_module(name, part)
+        runner, hook = runner_of(model), CheckpointCheckHook()
+        hook.before_train(runner)
+        assert runner.messages == expected
+        hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
+        checkpoint = dict(meta={})
+        runner.cfg = Config(dict(precision="float32"))
+        hook.before_save_checkpoint(runner, checkpoint)
+        assert checkpoint["meta"]["preprocessing"] == dict(bgr_to_rgb=False, mean=[0.0], std=[1.0])
+        enable = CompileHook(backend="eager")
+        enable.before_run(runner)
+        assert enable.compiled
 
 
 class TestCompile:

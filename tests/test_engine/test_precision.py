@@ -18,8 +18,8 @@ def device(monkeypatch, name, bfloat16):
     monkeypatch.setattr(precision, "get_device", lambda: name)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0) if bfloat16 else (7, 5))
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(avx512_bf16=bfloat16, avx2=True))
-    monkeypatch.setattr(torch, "set_autocast_dtype", lambda *args: chosen.append(args))
+    monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(precision, "set_autocast_dtype", lambda *args: chosen.append(args))
     chosen = []
     return chosen
 
@@ -73,25 +73,19 @@ def test_unknown_precision():
         set_precision(config(precision="fp8"))
 
 
-@pytest.mark.parametrize("older_torch", [False, True])
-def test_this_cpu(monkeypatch, older_torch):
-    """As the system has it; torch 2.1 does not tell."""
-    if older_torch:
-        monkeypatch.delattr(torch.cpu, "get_capabilities")
+def test_this_cpu():
+    """As the system has it, whether or not this PyTorch tells."""
     with open("/proc/cpuinfo") as cpuinfo:
         flags = next((line.split() for line in cpuinfo if line.startswith(("flags", "Features"))), [])
     assert precision.computes_bfloat16() == bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
 
 
-@pytest.mark.parametrize("older_torch", [False, True])
-def test_autocast_of_the_toolboxs_loops(monkeypatch, older_torch):
-    if older_torch:
-        monkeypatch.delattr(torch, "set_autocast_dtype")
-        monkeypatch.delattr(torch, "get_autocast_dtype")
-    before = precision.autocast_dtype("cuda")
-    try:
-        for dtype in (torch.bfloat16, torch.float16):
-            precision.set_autocast_dtype("cuda", dtype)
-            assert precision.autocast_dtype("cuda") == dtype
-    finally:
-        precision.set_autocast_dtype("cuda", before)
+@pytest.mark.parametrize("settings", [dict(precision="bfloat16"), dict(optim_wrapper=dict(type="AmpOptimWrapper"))])
+def test_devices_without_mixed_precision(monkeypatch, settings):
+    """'auto' is float32 there, whatever the processor can do."""
+    device(monkeypatch, "mps", True)
+    cfg = config(precision="auto")
+    assert set_precision(cfg) == "float32" and cfg.optim_wrapper.type == "OptimWrapper" and "fp16" not in cfg.val_cfg
+    cfg.merge_from_dict(settings)
+    with pytest.raises(ValueError, match="^mixed precision is for CPUs and CUDA, not for mps: set precision='float32'"):
+        set_precision(cfg)

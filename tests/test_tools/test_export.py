@@ -8,8 +8,10 @@ import onnxruntime as ort
 import pytest
 import torch
 from mmseg.apis import inference_model, init_model
-from testing.utils import run_tool, tiny_config
+from testing.utils import needs_torch, run_tool, tiny_config
 from torch import nn
+
+pytestmark = needs_torch("2.8", "export")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from fcn_plugin.weights import checkpoint
-from fcn_plugin.weights.checkpoint import FORCE_SAFE, WeightsError, forbid_unsafe_loading, read_checkpoint
+from fcn_plugin.utils import torch_versions
+from fcn_plugin.utils.torch_versions import FORCE_SAFE, HAS_NAMED_SAFE_GLOBALS
+from fcn_plugin.weights.checkpoint import WeightsError, forbid_unsafe_loading, read_checkpoint
 
 WEIGHTS = dict(weight=torch.arange(6.0).reshape(2, 3))
 
@@ -18,7 +20,9 @@ WEIGHTS = dict(weight=torch.arange(6.0).reshape(2, 3))
 @pytest.fixture(autouse=True, params=["safe globals", "restricted pickle", "restricted pickle, safe loading forced"])
 def way_to_load(request, monkeypatch):
     """As PyTorch has it since 2.6, and before."""
-    monkeypatch.setattr(checkpoint, "HAS_SAFE_GLOBALS", request.param == "safe globals")
+    if request.param == "safe globals" and not HAS_NAMED_SAFE_GLOBALS:
+        pytest.skip("PyTorch before 2.6")
+    monkeypatch.setattr(torch_versions, "HAS_NAMED_SAFE_GLOBALS", request.param == "safe globals")
     if request.param.endswith("forced"):
         monkeypatch.setenv(FORCE_SAFE, "1")
     else:
@@ -108,6 +112,16 @@ def test_getattr_of_other_things(owner, name, tmp_path):
         read_checkpoint(save(tmp_path / "c.pth", content))
 
 
+@pytest.mark.parametrize(
+    "value", [{1, 2}, Counter({20: 1}), 1j, bytearray(b"ab"), torch.bfloat16, torch.device("cpu"), OrderedDict(a=1)]
+)
+def test_plain_values(value, tmp_path):
+    """MultiStepLR, for one, notes its milestones in a Counter."""
+    path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, param_schedulers=[value]))
+    (loaded,) = read_checkpoint(path)["param_schedulers"]
+    assert loaded == value and type(loaded) is type(value)
+
+
 def test_safe_only_while_it_is_read(tmp_path):
     path = save(tmp_path / "c.pth", dict(state_dict=WEIGHTS, loss=HistoryBuffer([1.0], [1])))
     read_checkpoint(path)
@@ -118,6 +132,8 @@ def test_safe_only_while_it_is_read(tmp_path):
 @pytest.mark.parametrize("known", [[], [HistoryBuffer, np.ndarray], [getattr]])
 def test_safe_globals_of_others_stay(known, tmp_path):
     """Also where the file cannot be read; a process that trusts ``getattr`` does not make ours read it."""
+    if not HAS_NAMED_SAFE_GLOBALS:
+        pytest.skip("PyTorch before 2.6")
     torch.serialization.add_safe_globals(known)
     try:
         before = set(torch.serialization.get_safe_globals())

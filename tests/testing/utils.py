@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.utils import digit_version
 from PIL import Image
 from yapf.yapflib import yapf_api
 
@@ -104,6 +105,12 @@ def skip_on_openmmlab(what: str) -> None:
     """
     if os.environ.get("FCN_PLUGIN_STACK") == "openmmlab":
         pytest.skip(f"OpenMMLab's own distributions come without {what}")
+
+
+def needs_torch(version: str, what: str) -> pytest.MarkDecorator:
+    """Marks tests of what PyTorch has not done before a version."""
+    older = digit_version(torch.__version__) < digit_version(version)
+    return pytest.mark.skipif(older, reason=f"{what} needs PyTorch {version}, here is {torch.__version__}")
 
 
 @dataclass

@@ -11,6 +11,6 @@
 # however many of their pixels are labelled.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-4, momentum=0.9, weight_decay=5e-4, fused=True),
+    optimizer=dict(type='SGD', lr=1e-4, momentum=0.9, weight_decay=5e-4),
     paramwise_cfg=dict(bias_lr_mult=2., bias_decay_mult=0.))
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100000, val_interval=4000)

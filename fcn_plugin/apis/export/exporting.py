@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from ...checks.weights import model_preprocessing
 from ...utils.files import atomic_write, check_writable
+from ...utils.torch_versions import require
 from ...weights.download import local_file
 from ...weights.importing import file_checksums
 from ..model import load_segmentor
@@ -84,8 +85,10 @@ def export_network(
         FileExistsError: if there is such a file already.
         FileNotFoundError: if its directory, or the weights, do not exist.
         CheckError: if the file does not compute what the network computes; it is removed.
-        ValueError: for a format or network that cannot be exported, missing packages, or weights that do not fit.
+        ValueError: before PyTorch 2.8, for a format or network that cannot be exported, missing packages, or weights
+            that do not fit.
     """
+    require("2.8", "export")
     out = Path(out)
     file = file_format(out, opset)
     if out.exists():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.export import Dim
 
+from ...utils.torch_versions import any_length
 from .network import ExportableNetwork
 
 
@@ -31,8 +31,8 @@ class TorchFile:
     ) -> None:
         """Write the network; arguments as of :meth:`OnnxFile.write`, ``metadata`` becomes ``metadata.json`` inside."""
         least = self.least_side(network)
-        dims = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC(min=least), 3: Dim.DYNAMIC(min=least)}
-        program = torch.export.export(network, (example,), dynamic_shapes=None if fixed_size else (dims,))
+        shapes = None if fixed_size else ({0: any_length(), 2: any_length(least), 3: any_length(least)},)
+        program = torch.export.export(network, (example,), dynamic_shapes=shapes)
         with path.open("wb") as file:
             torch.export.save(program, file, extra_files={"metadata.json": json.dumps(metadata)})
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
@@ -98,16 +98,17 @@ def start_warnings(model: nn.Module) -> list[str]:
     initialised from the coarser ones.
     """
     warnings = []
-    pretrained = pretrained_source(model.backbone.init_cfg)
-    normalised = any(isinstance(module, NORMS) for module in model.backbone.modules())
-    if not pretrained and not normalised:
+    backbone = getattr(model, "backbone", model)  # not all segmentors have one
+    normalised = any(isinstance(module, NORMS) for module in backbone.modules())
+    # a plain module, without the toolbox's init_cfg, may have loaded its weights when it was built
+    starts_at_random = isinstance(backbone, BaseModule) and not pretrained_source(backbone.init_cfg)
+    if starts_at_random and not normalised:
         warnings.append(
             "the backbone starts at random: without normalisation layers a network of this depth hardly learns (expect"
             " background everywhere); give it ImageNet weights with model.backbone.init_cfg.checkpoint and"
             " model.neck.init_cfg.checkpoint, or start from a trained model with load_from"
         )
-    head = model.decode_head
-    scales = getattr(head, "skip_scales", [])
+    scales = getattr(getattr(model, "decode_head", None), "skip_scales", [])
     if not normalised and any(scale == 1 for scale in scales):
         warnings.append(
             f"a net with {len(scales)} skips starts without the coarser net's weights: train its stages in turn"
@@ -120,7 +121,7 @@ def start_warnings(model: nn.Module) -> list[str]:
 def _segmentor(runner: Runner) -> nn.Module:
     """The runner's segmentor, out of its wrappers for several processes or test-time augmentation."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return model if hasattr(model, "decode_head") else model.module
+    return model if hasattr(model, "decode_head") else getattr(model, "module", model)
 
 
 def _trains(runner: Runner) -> bool:

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from torch import nn
 
 
 @HOOKS.register_module()
@@ -33,8 +34,8 @@ class CompileHook(Hook):
             return
         self.compiled = True
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for part in (model.backbone, getattr(model, "neck", None)):
-            if part is not None:
+        for name in ("backbone", "neck"):
+            if isinstance(part := getattr(model, name, None), nn.Module):
                 part.compile(**self.options)
 
 

@@ -11,6 +11,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.torch_versions import is_compiling
 from ..layers.conv2d import Conv2d
 from .padded_backbone import PaddedBackbone
 from .padding_reuse import PaddedMap
@@ -129,7 +130,7 @@ class FCNVGG(PaddedBackbone):
 
     def _reuses_padding(self) -> bool:
         """Whether it is possible: not for norms that see all cells of a map, nor for hooks and tracing, which do."""
-        if not self.reuse_padding or self.padding < 2 or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        if not self.reuse_padding or self.padding < 2 or torch.jit.is_tracing() or is_compiling():
             return False
         if any(module._forward_hooks or module._forward_pre_hooks for module in self.children()):
             return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 
 import torch
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from ...geometry import IMAGE, FeatureMap
+from ...geometry import IMAGE, FeatureMap, recorded_maps
 from ...structures import ImageFeatures
+from ...utils.torch_versions import is_compiling
+from ..heads import check_heads_stretch
 from ..pretrained_part import PretrainedPart
 from .recomputation import recomputed
 
@@ -65,6 +69,7 @@ class PaddedBackbone(PretrainedPart):
         self.with_cp = with_cp if isinstance(with_cp, bool) else tuple(with_cp)
         self.freezable: list[list[str]] = []
         self._at, self._windows, self._stage_maps = IMAGE, [], []
+        self._is_checked = False
 
     def add_layer(self, name: str, layer: nn.Module, window: nn.Conv2d | nn.MaxPool2d | None = None) -> None:
         """Add a layer that runs next.
@@ -121,8 +126,28 @@ class PaddedBackbone(PretrainedPart):
                 f"{type(self).__name__} with padding={self.padding} needs images of {self.least_size} pixels or more,"
                 f" got {image_size}: use a larger padding or larger images"
             )
+        self._check_segmentor()
         maps = self.run_stages(x)
         return ImageFeatures([maps[i] for i in self.out_indices], image_size, [m.coord_map for m in self.feature_maps])
+
+    def _check_segmentor(self) -> None:
+        """Check once that the toolbox's own segmentor, which knows no positions, hands the maps to heads that do.
+
+        Nobody else checks it where the toolbox's own runner is started, and its heads would stretch the maps of a
+        padded image over the image. As a module does not know what it is a part of, the caller is looked for.
+        """
+        if self._is_checked or is_compiling():
+            return
+        frame = None if all(one.coord_map.spans_image for one in self.feature_maps) else sys._getframe()
+        while frame and frame.f_code is not EncoderDecoder.extract_feat.__code__:
+            frame = frame.f_back
+        self._is_checked = True
+        if frame and not recorded_maps(segmentor := frame.f_locals["self"]):
+            try:
+                check_heads_stretch(segmentor)
+            except ValueError:
+                self._is_checked = False
+                raise
 
     def run_stages(self, x: Tensor) -> list[Tensor]:
         """The maps of all stages of images (N, in_channels, H, W)."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from ...utils.torch_versions import is_compiling
 
 
 def recomputed(function: Callable[[Tensor], Tensor], x: Tensor, module: nn.Module, **options) -> Tensor:
@@ -19,7 +20,7 @@ def recomputed(function: Callable[[Tensor], Tensor], x: Tensor, module: nn.Modul
         module (nn.Module): what it calls layers of. Its running statistics are updated once, by the first pass.
         **options: as for :func:`torch.utils.checkpoint.checkpoint`.
     """
-    if any(True for _ in module.buffers()) and not torch.compiler.is_compiling():  # which has no such effects twice
+    if any(True for _ in module.buffers()) and not is_compiling():  # which has no such effects twice
         options["context_fn"] = lambda: (nullcontext(), buffers_kept(module))
     return checkpoint(function, x, use_reentrant=False, **options)
 

@@ -8,14 +8,17 @@ from fractions import Fraction
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
 from ...structures import ImageFeatures
+from ...utils.torch_versions import without_autocast
 from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
+from ..layers.score_conv import ScoreConv
 from ..losses.class_weight import check_class_weight
+from ..losses.trial import check_losses
 from ..necks import FCConvNeck
 
 
@@ -35,8 +38,9 @@ class FCNSkipHead(BaseDecodeHead):
             in pixels (see :mod:`fcn_plugin.geometry`), for a backbone that nothing is known of.
         num_classes (int): number of classes.
         input_maps (Sequence[FeatureMap], optional): the maps that the backbone or the neck returns, handed in by
-            :class:`AlignedEncoderDecoder`. Without these, the maps lie as those of the reference's VGG16 with
-            padding=100, unless ``geometry`` says otherwise.
+            :class:`AlignedEncoderDecoder`; none if nothing is known of them. If they are left out, as by the toolbox's
+            EncoderDecoder, the maps lie as those of the reference's VGG16 with padding=100, unless ``geometry`` says
+            otherwise.
         in_index (Sequence[int], optional): which of the maps to use, fine to coarse. Defaults to the last ones.
         skip_scales (Sequence[float], optional): constants on the skips, fine to coarse, such as (1e-4, 1e-2) for
             training at once. Defaults to 1.
@@ -57,7 +61,7 @@ class FCNSkipHead(BaseDecodeHead):
 
     Raises:
         ValueError: when built, if the maps do not fit the arguments, cannot be aligned, or do not reach the image, or
-            if a loss has weights for another number of classes.
+            if a loss has weights for another number of classes, or cannot train the head.
 
     Source: section 4 of the FCN paper; reference files ``voc-fcn{32s,16s,8s,8s-atonce}/net.py``.
     """
@@ -71,7 +75,7 @@ class FCNSkipHead(BaseDecodeHead):
         geometry: Sequence[dict] | None = None,
         *,
         num_classes: int,
-        input_maps: Sequence[FeatureMap] = (),
+        input_maps: Sequence[FeatureMap] | None = None,
         in_index: Sequence[int] | None = None,
         skip_scales: Sequence[float] | None = None,
         learnable_upsampling: bool = False,
@@ -101,6 +105,7 @@ class FCNSkipHead(BaseDecodeHead):
         )
         del self.conv_seg  # the base class always builds it; an unused parameter breaks distributed training
         check_class_weight(self)
+        check_losses(self)
 
         self.feature_maps = coord_maps
         self.steps = skip_steps(self.feature_maps)
@@ -109,10 +114,7 @@ class FCNSkipHead(BaseDecodeHead):
         self.score_names, self.upscore_names = self.layer_names(self.feature_maps)
 
         for name, channels in zip(self.score_names, reversed(in_channels)):
-            score = nn.Conv2d(channels, self.out_channels, 1)
-            nn.init.zeros_(score.weight)
-            nn.init.zeros_(score.bias)
-            self.add_module(name, score)
+            self.add_module(name, ScoreConv(channels, self.out_channels))
         for name, step in zip(self.upscore_names, self.steps):
             learnable = learnable_last_upsampling if step is self.steps[-1] else learnable_upsampling
             if not step.changes_nothing:
@@ -123,7 +125,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_channels: Sequence[int] | int | None,
         geometry: Sequence[dict] | None,
         in_index: Sequence[int] | int | None,
-        input_maps: Sequence[FeatureMap],
+        input_maps: Sequence[FeatureMap] | None,
     ) -> tuple[list[int], list[int], tuple[CoordMap, ...]]:
         """Indices, channels and positions of the used maps, as they are extracted; what is given must agree."""
         if isinstance(geometry, Mapping):
@@ -134,7 +136,7 @@ class FCNSkipHead(BaseDecodeHead):
         in_channels, in_index = ([one] if isinstance(one, int) else one for one in (in_channels, in_index))
         given = dict(in_channels=in_channels, geometry=geometry, in_index=in_index)
         given = {name: list(value) for name, value in given.items() if value is not None}
-        count = self.num_maps or next(map(len, given.values()), len(input_maps))
+        count = self.num_maps or next(map(len, given.values()), len(input_maps or ()))
         if not count or any(len(value) != count for value in given.values()):
             listed = ", ".join(f"{name}={value}" for name, value in given.items()) or "nothing that tells their number"
             raise ValueError(f"{type(self).__name__} fuses {count or 'one or more'} feature map(s), got {listed}")
@@ -142,11 +144,17 @@ class FCNSkipHead(BaseDecodeHead):
         declared = geometry and tuple(CoordMap(**entry) for entry in geometry)
         if not input_maps and channels and declared:
             return in_index, channels, declared
+        if input_maps is not None and not input_maps:
+            raise UnknownGeometryError(
+                "nothing is known of the maps of this backbone, which does not run without values, so"
+                " decode_head.in_channels is needed as well"
+            )
         maps = input_maps or reference_maps()
         listed = ", ".join(f"{i}: {one}" for i, one in enumerate(maps))
         if any(not -len(maps) <= i < len(maps) for i in in_index):
             raise ValueError(
                 f"in_index={in_index} reaches beyond the {len(maps)} maps of the feature extractor ({listed})"
+                + ("" if input_maps else ", which are the reference's: set model.type='AlignedEncoderDecoder'")
             )
         used = [maps[i] for i in in_index]
         coord_maps = tuple(one.coord_map for one in used)
@@ -172,7 +180,7 @@ class FCNSkipHead(BaseDecodeHead):
     def _declared(
         declared: tuple[CoordMap, ...] | None, used: Sequence[FeatureMap], where: str
     ) -> tuple[CoordMap, ...]:
-        """Positions of maps that nothing else tells, if their strides are those of the maps."""
+        """Positions of maps that nothing else tells, if their strides are those of the maps, and about their places."""
         if not declared:
             raise UnknownGeometryError("where the maps of this backbone lie is not known")
         for at, one in zip(declared, used):
@@ -181,6 +189,12 @@ class FCNSkipHead(BaseDecodeHead):
                 raise ValueError(
                     f"decode_head.geometry says strides of {strides} in {where}: set in_index to other maps, or"
                     " geometry to where these lie"
+                )
+            if abs(cells := one.off_centre(at)) > 1.5:  # half a cell, if all padding is on one side, and rounding
+                pixels = abs(float(cells * at.stride))
+                raise ValueError(
+                    f"decode_head.geometry says {at}, which puts a map {pixels:.4g} pixels off the image's middle,"
+                    f" in {where}: set geometry to where it lies (tools/alignment.py measures it)"
                 )
         return declared
 
@@ -234,7 +248,7 @@ class FCNSkipHead(BaseDecodeHead):
             raise ValueError(self.misfit(found))
         features = self._transform_inputs(inputs)
         height, width = inputs.image_size
-        with torch.autocast(features[-1].device.type, enabled=False):
+        with without_autocast(features[-1].device.type):
             score = getattr(self, self.score_names[0])(self._at_least_float32(features.pop()))
             scales = list(self.skip_scales)
             for step, score_name, upscore_name in zip(self.steps, self.score_names[1:], self.upscore_names):

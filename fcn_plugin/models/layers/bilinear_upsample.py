@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -46,6 +47,10 @@ class BilinearUpsample(nn.ConvTranspose2d):
             self.weight.zero_()
             diagonal = torch.arange(self.in_channels)
             self.weight[diagonal, diagonal if self.groups == 1 else 0] = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upsample, in the type of the input also where the kernel is of 16 bits."""
+        return F.conv_transpose2d(x, self.weight.to(x.dtype), stride=self.stride, groups=self.groups)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors) -> None:
         key = f"{prefix}weight"

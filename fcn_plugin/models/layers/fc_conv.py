@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from ...utils.torch_versions import get_autocast_dtype, is_autocast_enabled, is_compiling
+
 #: Filters whose weights are converted to the dtype of the computation at a time.
 BLOCK = 512
 
@@ -36,15 +38,17 @@ class FCConv(nn.Conv2d):
             x = x.contiguous()  # as the weights are: converting the map takes less
         if not self._by_blocks(x):
             return super().forward(x)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        dtype = get_autocast_dtype("cpu") if is_autocast_enabled("cpu") else x.dtype
         padded = F.pad(x.to(dtype), [self.padding[0]] * 4)
         return _BlockwiseConv.apply(padded, self.weight) + self.bias.to(dtype)[:, None, None]
 
     def _by_blocks(self, x: Tensor) -> bool:
         """Whether it pays: there is something to convert or to train, and the windows take less than the weights."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling() or (*self.stride, *self.dilation) != (1, 1, 1, 1):
+        if x.device.type != "cpu" or is_compiling() or (*self.stride, *self.dilation) != (1, 1, 1, 1):
             return False
-        if not torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled():
+        if torch.jit.is_tracing():  # keeps no function of Python
+            return False
+        if not is_autocast_enabled("cpu") and not torch.is_grad_enabled():
             return False
         size = [length + 2 * self.padding[0] - self.kernel_size[0] + 1 for length in x.shape[2:]]
         return len(x) * size[0] * size[1] <= self.out_channels // 2

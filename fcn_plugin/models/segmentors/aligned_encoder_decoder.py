@@ -12,11 +12,12 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...geometry import CoordMap, FeatureMap, read_feature_maps
+from ...geometry import CoordMap, read_feature_maps
 from ...geometry.feature_extractor import takes_size
 from ...structures import ImageFeatures
 from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
+from ..heads import check_stretched, heads_of
 
 #: For the input of most ImageNet weights; a batch is padded to its largest image.
 DATA_PREPROCESSOR = dict(type="SegDataPreProcessor", **TORCHVISION, size_divisor=1, pad_val=0, seg_pad_val=255)
@@ -125,7 +126,7 @@ class AlignedEncoderDecoder(EncoderDecoder):
                 f"size_divisor={self.size_divisor} pads maps, which {type(head).__name__} would stretch over the image:"
                 " pad the images themselves with model.data_preprocessor.size_divisor"
             )
-        check_stretched(head, self.feature_maps)
+        check_stretched(head, self.backbone, self.neck if self.with_neck else None, self.feature_maps)
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """Run backbone and neck.
@@ -152,6 +153,12 @@ class AlignedEncoderDecoder(EncoderDecoder):
             raise
         if isinstance(features, Tensor):
             features = (features,)
+        if skip_heads(self) and not isinstance(features, (tuple, list)):
+            raise TypeError(
+                f"the skip heads take feature maps in a tuple, fine to coarse, got a {type(features).__name__} of"
+                f" {type(self.neck if self.with_neck else self.backbone).__name__}: return tuple(maps.values()) or the"
+                " like"
+            )
         coord_maps = [one.coord_map for one in self.feature_maps]
         if None in coord_maps or not coord_maps:
             coord_maps = self._declared(len(features))
@@ -174,34 +181,6 @@ class AlignedEncoderDecoder(EncoderDecoder):
         return [declared.get(i) for i in range(count)] if declared else []
 
 
-def heads_of(model: nn.Module) -> dict[str, nn.Module]:
-    """The heads of a segmentor, by their names in its config; of a cascade and of several auxiliary heads, each."""
-    heads: dict[str, nn.Module] = {}
-    for name in ("decode_head", "auxiliary_head"):
-        head = getattr(model, name, None)
-        if isinstance(head, nn.ModuleList):
-            heads.update((f"{name}.{i}", one) for i, one in enumerate(head))
-        elif isinstance(head, nn.Module):
-            heads[name] = head
-    return heads
-
-
 def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:
     """The skip heads of a segmentor, by their names in its config."""
     return {name: head for name, head in heads_of(model).items() if isinstance(head, FCNSkipHead)}
-
-
-def check_stretched(head: nn.Module, maps: Sequence[FeatureMap]) -> None:
-    """Check that a head of the toolbox, which stretches its maps over the image, has none that begins outside of it.
-
-    Raises:
-        ValueError: naming the map.
-    """
-    in_index = getattr(head, "in_index", -1)
-    for i in [in_index] if isinstance(in_index, int) else in_index or ():
-        at = maps[i].coord_map if -len(maps) <= i < len(maps) else None
-        if at is not None and at.offset <= -at.stride / 2:
-            raise ValueError(
-                f"{type(head).__name__} stretches map {i} over the image, but it lies at {at}, beginning outside of the"
-                " image: set model.backbone.padding=1, or take a skip head, which crops it"
-            )

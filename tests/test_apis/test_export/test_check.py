@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
 from fcn_plugin.apis.export.check import CheckError, check_sizes, compare, smallest_side
+from fcn_plugin.apis.export.exporting import export_network
 from fcn_plugin.apis.export.metadata import network_metadata
 from fcn_plugin.apis.export.network import ExportableNetwork, prepare
 
@@ -109,6 +110,13 @@ def test_prepare_switches_training_off():
 def test_what_is_not_exported(settings, message):
     with pytest.raises(ValueError, match=message):
         prepare(build(**settings))
+
+
+def test_an_older_pytorch(monkeypatch):
+    """Nothing else is looked at."""
+    monkeypatch.setattr(torch, "__version__", "2.7.1")
+    with pytest.raises(ValueError, match=r"^export needs PyTorch 2.8 or newer, but 2.7.1 is installed$"):
+        export_network(Config(), "missing.pth", "a.onnx")
 
 
 def test_metadata(network, tmp_path):

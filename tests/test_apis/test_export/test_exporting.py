@@ -10,12 +10,15 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from testing.narrow_backbones import BACKBONES
+from testing.utils import needs_torch
 from torch import nn
 
 from fcn_plugin.apis.export.check import CheckError
 from fcn_plugin.apis.export.exporting import export_network, file_format
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.importing import file_checksums
+
+pytestmark = needs_torch("2.8", "export")
 
 SHAPE = (72, 96)
 SAME = dict(fc6_kernel=3, fc6_padding="same")

@@ -1,12 +1,25 @@
-"""Safe loading for PyTorch before 2.6, whose ``torch.load(weights_only=True)`` takes no further types."""
+"""Loading by a pickle of one's own, for PyTorch before 2.6 (see :mod:`.torch_versions`)."""
 
 from __future__ import annotations
 
+import builtins
+import collections
 import pickle
+from _codecs import encode
 from collections.abc import Mapping
 from typing import BinaryIO
 
+import torch
 from torch._weights_only_unpickler import _get_allowed_globals
+
+#: What newer versions of PyTorch find safe as well; older pickles spell bytes by ``encode``.
+SAFE_SINCE = {
+    "_codecs.encode": encode,
+    "collections.Counter": collections.Counter,
+    **{f"builtins.{name}": getattr(builtins, name) for name in ("bytearray", "complex", "set")},
+    **{str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)},
+    "torch.device": torch.device,
+}
 
 
 class RestrictedPickle:
@@ -19,7 +32,7 @@ class RestrictedPickle:
     __name__ = "pickle"
 
     def __init__(self, types: Mapping[str, object]) -> None:
-        allowed = {**_get_allowed_globals(), **types}
+        allowed = {**SAFE_SINCE, **_get_allowed_globals(), **types}
 
         class Unpickler(pickle.Unpickler):
             def find_class(self, module: str, name: str) -> object:
