@@ -127,6 +127,8 @@ def test_keys(path):
     cfg, _ = build(path)
     assert set(cfg) <= {*inspect.signature(Runner.__init__).parameters} | FURTHER_KEYS
     assert cfg.runner_type == "StagedRunner" and cfg.data_help
+    # by name for MMSegmentation's browse_dataset.py, its CAM and MMEngine's hub, which build without a runner
+    assert cfg.visualizer.name == "visualizer" and cfg.data_preprocessor == cfg.model.data_preprocessor
     assert cfg.default_hooks.checkpoint.max_keep_ckpts >= 2 and not cfg.default_hooks.checkpoint.get("save_best")
 
 
