@@ -186,6 +186,11 @@ def heads_of(model: nn.Module) -> dict[str, nn.Module]:
     return heads
 
 
+def last_head(model: nn.Module) -> nn.Module:
+    """The head that a segmentor predicts by: its decode head, of a cascade the last one."""
+    return model.decode_head[-1] if isinstance(model.decode_head, nn.ModuleList) else model.decode_head
+
+
 def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:
     """The skip heads of a segmentor, by their names in its config."""
     return {name: head for name, head in heads_of(model).items() if isinstance(head, FCNSkipHead)}
