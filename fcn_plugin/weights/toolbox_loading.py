@@ -14,8 +14,11 @@ from pathlib import Path
 import torch
 from mmengine.runner import CheckpointLoader
 
+from ..paths import config_dir
 from .checkpoint import load_safely, without_config
 from .download import local_file_of_all
+from .errors import WeightsError
+from .importing import import_weights, is_of_other_frameworks
 
 #: What the toolbox runs in place of a file's config.
 INSTEAD_OF_CONFIG = (
@@ -26,7 +29,7 @@ INSTEAD_OF_CONFIG = (
 
 @CheckpointLoader.register_scheme(prefixes="", force=True)
 def load_from_local(filename: str, map_location: str | torch.device | Callable | None = None) -> object:
-    """Read a file in place of the toolbox's function of this name.
+    """Read a file in place of the toolbox's function of this name; those of Caffe and Keras, too, by our names.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -35,6 +38,8 @@ def load_from_local(filename: str, map_location: str | torch.device | Callable |
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{filename} can not be found.")  # in the toolbox's words
+    if is_of_other_frameworks(path):
+        return import_weights(path)
     checkpoint = load_safely(path, map_location)
     if not isinstance(checkpoint, dict):
         return checkpoint
@@ -52,3 +57,17 @@ def load_from_http(filename: str, map_location: str | torch.device | Callable | 
         WeightsError: as :func:`load_from_local`, or if it cannot be downloaded.
     """
     return load_from_local(str(local_file_of_all(filename)), map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes="unpublished://", force=True)
+def load_unpublished(filename: str, map_location: str | torch.device | Callable | None = None) -> None:
+    """Say that the metafiles name a model of which nobody has published weights.
+
+    Raises:
+        WeightsError: always.
+    """
+    name = filename.partition("://")[2]
+    raise WeightsError(
+        f"no weights of {name} are published: train them with `fcn train {config_dir() / name}.py`, and give the"
+        f" checkpoint, as in MMSegInferencer({name!r}, weights=FILE, scope='fcn_plugin')"
+    )

@@ -101,7 +101,7 @@ def export_network(
     metadata = network_metadata(cfg, network, meta, file_checksums(local_file(weights))["sha256"])
     sizes = [(1, *shape)] if fixed_size else check_sizes(shape, smallest)
     example = torch.zeros(1 if fixed_size else 2, network.channels, *shape)
-    # some networks do other things at other sizes, as Swin, HRNet and PSPHead
+    # some networks do other things at other sizes, as Swin and HRNet
     remedy = "" if fixed_size else ": export it for images of one size with --fixed-size"
     with atomic_write(out) as partial:
         try:
