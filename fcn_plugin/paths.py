@@ -7,8 +7,8 @@ from pathlib import Path
 
 def _shipped(name: str, place: str) -> Path:
     package = Path(__file__).parent
-    in_package = package / ".mim" / place  # files in an installed wheel, links in a checkout
-    return in_package.resolve() if in_package.is_dir() else package.parent / name
+    in_package = package / ".mim" / place  # files in an installed wheel, a link in a checkout
+    return in_package if in_package.is_dir() and not in_package.is_symlink() else package.parent / name
 
 
 def config_dir() -> Path:

@@ -78,6 +78,8 @@ def build(path: Path) -> tuple[Config, nn.Module]:
 def test_every_config_is_in_one_metafile():
     assert sorted(model["Config"] for model in ENTRIES) == [f"configs/fcn/{path.name}" for path in LEAVES]
     assert all(Path(model["Config"]).stem == model["Name"] for model in ENTRIES) and len(LEAVES) >= 30
+    links = {path.name: path.resolve() for path in (ROOT / "configs/fcn").glob("*.py")}  # of the names in the metafiles
+    assert links == {path.name: path for path in LEAVES}
     for model in ENTRIES:  # by a model's name, MMEngine's inferencers read the key, whatever it says
         published = "http://dl.caffe.berkeleyvision.org/" if "Converted From" in model else "unpublished://"
         assert model["Weights"].startswith(published), model["Name"]

@@ -156,9 +156,9 @@ def test_what_the_wheel_carries(wheel, tmp_path):
     assert {name.split("/")[0] for name in names if not name.startswith("fcn_plugin")} == set()  # tests, benchmarks
     carried = {name.partition("/.mim/")[2] for name in names if "/.mim/" in name}
     expected = {"model-index.yml", *(f"tools/{path.name}" for path in (ROOT / "tools").iterdir() if path.is_file())}
-    configs = {path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs").rglob("*.py")}
-    expected |= {f"configs/fcn/{name}" for name in configs}
-    expected |= {f"configs/{name}" for name in configs if name.startswith("_base_/")}
+    bases = {path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs/_base_").rglob("*.py")}
+    expected |= {f"configs/{folder}{name}" for name in bases for folder in ("", "fcn/")}
+    expected |= {f"configs/fcn/{path.name}" for path in (ROOT / "configs").glob("*.py")}
     expected |= {f"configs/metafiles/{path.name}" for path in (ROOT / "configs/metafiles").iterdir()}
     assert carried == expected and len(carried) > 60
     # by way of a source distribution, the same

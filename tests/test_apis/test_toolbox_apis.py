@@ -95,7 +95,7 @@ def test_inferencer_by_a_models_name(trained, tmp_path):
     name = "fcn32s_vgg16_shapes"
     inferencer = MMSegInferencer(name, checkpoint, scope="fcn_plugin", device="cpu")
     assert torch.equal(inferencer.model.decode_head.score_fr.weight, reference.decode_head.score_fr.weight)
-    assert list(inferencer.visualizer.dataset_meta["classes"]) == list("abcdef")
+    assert list(inferencer.model.dataset_meta["classes"]) == list("abcdef")
     message = rf"no weights of {name} are published: train them with `fcn train .*/{name}.py`, and give the checkpoint"
     with pytest.raises(WeightsError, match=message):
         MMSegInferencer(name, scope="fcn_plugin", device="cpu")
