@@ -20,6 +20,8 @@ from .download import local_file_of_all
 from .errors import WeightsError
 from .importing import import_weights, is_of_other_frameworks
 
+#: What the metafiles say of a model of which there are no weights to download: ``unpublished://NAME``.
+UNPUBLISHED = "unpublished"
 #: What the toolbox runs in place of a file's config.
 INSTEAD_OF_CONFIG = (
     "raise ValueError('weights were given without a config; the one inside of their file is a program, which is not"
@@ -33,8 +35,14 @@ def load_from_local(filename: str, map_location: str | torch.device | Callable |
 
     Raises:
         FileNotFoundError: if there is no such file.
-        WeightsError: if it is damaged, or holds other than plain data.
+        WeightsError: if it is damaged, or holds other than plain data; for a model whose weights are not published.
     """
+    scheme, _, name = filename.partition("://")
+    if scheme == UNPUBLISHED:
+        raise WeightsError(
+            f"no weights of {name} are published: train them with `fcn train {config_dir() / name}.py`, and give the"
+            f" checkpoint, as in MMSegInferencer({name!r}, weights=FILE, scope='fcn_plugin')"
+        )
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{filename} can not be found.")  # in the toolbox's words
@@ -57,17 +65,3 @@ def load_from_http(filename: str, map_location: str | torch.device | Callable | 
         WeightsError: as :func:`load_from_local`, or if it cannot be downloaded.
     """
     return load_from_local(str(local_file_of_all(filename)), map_location)
-
-
-@CheckpointLoader.register_scheme(prefixes="unpublished://", force=True)
-def load_unpublished(filename: str, map_location: str | torch.device | Callable | None = None) -> None:
-    """Say that the metafiles name a model of which nobody has published weights.
-
-    Raises:
-        WeightsError: always.
-    """
-    name = filename.partition("://")[2]
-    raise WeightsError(
-        f"no weights of {name} are published: train them with `fcn train {config_dir() / name}.py`, and give the"
-        f" checkpoint, as in MMSegInferencer({name!r}, weights=FILE, scope='fcn_plugin')"
-    )
