@@ -7,6 +7,7 @@ import inspect
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -55,6 +56,8 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
     try:
         find_modules_in(Path(path).parent)  # already what its text imports
         cfg = Config.fromfile(path, import_custom_modules=False)
+        for name in [key for key, value in dict.items(cfg._cfg_dict) if isinstance(value, FunctionType)]:
+            cfg.pop(name)  # as of a text; the toolbox's copy of pure Python that defines one could not be read
         note_import_dirs(cfg, Path(path).parent)
         if (imports := cfg.get("custom_imports")) is not None:
             if not isinstance(imports, Mapping) or "imports" not in imports:
