@@ -76,8 +76,14 @@ def build(path: Path) -> tuple[Config, nn.Module]:
 
 
 def test_every_config_is_in_one_metafile():
-    assert sorted(model["Config"] for model in ENTRIES) == [f"configs/{path.name}" for path in LEAVES]
+    assert sorted(model["Config"] for model in ENTRIES) == [f"configs/fcn/{path.name}" for path in LEAVES]
     assert all(Path(model["Config"]).stem == model["Name"] for model in ENTRIES) and len(LEAVES) >= 30
+    links = {path.name: path.resolve() for path in (ROOT / "configs/fcn").glob("*.py")}  # of the names in the metafiles
+    assert links == {path.name: path for path in LEAVES}
+    for model in ENTRIES:  # by a model's name, MMEngine's inferencers read the key, whatever it says
+        published = "http://dl.caffe.berkeleyvision.org/" if "Converted From" in model else "unpublished://"
+        assert model["Weights"].startswith(published), model["Name"]
+        assert "Converted From" in model or model["Weights"] == f"unpublished://{model['Name']}"
     assert set(METAFILES) == {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.y*ml")}
     collections = [entry for content in METAFILES.values() for entry in content.get("Collections", [])]
     assert {model["In Collection"] for model in ENTRIES} == {entry["Name"] for entry in collections}
@@ -127,6 +133,8 @@ def test_keys(path):
     cfg, _ = build(path)
     assert set(cfg) <= {*inspect.signature(Runner.__init__).parameters} | FURTHER_KEYS
     assert cfg.runner_type == "StagedRunner" and cfg.data_help
+    # by name for MMSegmentation's browse_dataset.py, its CAM and MMEngine's hub, which build without a runner
+    assert cfg.visualizer.name == "visualizer" and cfg.data_preprocessor == cfg.model.data_preprocessor
     assert cfg.default_hooks.checkpoint.max_keep_ckpts >= 2 and not cfg.default_hooks.checkpoint.get("save_best")
 
 

@@ -44,13 +44,15 @@ ours = Config.fromfile(fcn_plugin.config_dir() / "fcn8s_vgg16_voc.py")
 for name in ("by_scope.py", "by_path.py"):
     theirs = Config.fromfile(name)
     assert without_scopes(theirs.to_dict()) == {**ours.to_dict(), "work_dir": "theirs"}, name
-assert without_scopes(hub.get_config("fcn_plugin::_base_/../fcn8s_vgg16_voc.py").to_dict()) == ours.to_dict()
+assert without_scopes(hub.get_config("fcn_plugin::fcn/fcn8s_vgg16_voc.py").to_dict()) == ours.to_dict()
+pretrained = hub.get_config("fcn_plugin::fcn/fcn8s_vgg16_sbd.py", pretrained=True)
+assert pretrained.model_path == "http://dl.caffe.berkeleyvision.org/fcn8s-heavy-pascal.caffemodel"
 part = Config.fromfile("part.py")
 assert part.model.decode_head.num_classes == 5 and part.model.backbone.type == "FCNVGG"
 # built by the hub, and without and with a default scope
 shapes = Config.fromfile("shapes.py").model
 assert DefaultScope.get_current_instance() is None
-models = [hub.get_model("fcn_plugin::_base_/../fcn8s_vgg16_shapes.py"), MODELS.build(shapes)]
+models = [hub.get_model("fcn_plugin::fcn/fcn8s_vgg16_shapes.py"), MODELS.build(shapes)]
 DefaultScope.get_instance("theirs", scope_name="mmengine")
 models.append(MODELS.build(shapes))
 for model in models:
@@ -115,11 +117,11 @@ def installed(wheel, tmp_path_factory) -> Environment:
 
 def test_configs_of_others_inherit_from_the_installed_ones(installed, tmp_path):
     by_path = """str(__import__("fcn_plugin").config_dir() / "fcn8s_vgg16_voc.py")"""
-    for name, base in (("by_scope", "'fcn_plugin::_base_/../fcn8s_vgg16_voc.py'"), ("by_path", by_path)):
+    for name, base in (("by_scope", "'fcn_plugin::fcn/fcn8s_vgg16_voc.py'"), ("by_path", by_path)):
         (tmp_path / f"{name}.py").write_text(f"_base_ = {base}\nwork_dir = 'theirs'\n")
     part = "_base_ = 'fcn_plugin::_base_/models/fcn_vgg16.py'\nmodel = dict(decode_head=dict(num_classes=5))\n"
     (tmp_path / "part.py").write_text(part)
-    (tmp_path / "shapes.py").write_text("_base_ = 'fcn_plugin::_base_/../fcn8s_vgg16_shapes.py'")
+    (tmp_path / "shapes.py").write_text("_base_ = 'fcn_plugin::fcn/fcn8s_vgg16_shapes.py'")
     assert installed.run("-c", INHERIT, cwd=tmp_path).split()[-1] == "inherited"
 
 
@@ -127,7 +129,7 @@ def test_installed_tools_train_a_config_of_others(installed, tmp_path, voc):
     config = tiny_config(tmp_path, voc, name="theirs", train_cfg=dict(max_iters=2))
     base, rest = config.read_text().split("\n", 1)
     assert base.startswith("_base_")
-    config.write_text(f"_base_ = 'fcn_plugin::_base_/../fcn32s_vgg16_voc.py'\n{rest}")
+    config.write_text(f"_base_ = 'fcn_plugin::fcn/fcn32s_vgg16_voc.py'\n{rest}")
     version = installed.run(installed.python.with_name("fcn"), "--version", cwd=tmp_path)
     assert version == f"fcn_plugin {__version__}\n"
     tools = installed.site / "fcn_plugin/.mim/tools"
@@ -153,12 +155,11 @@ def test_what_the_wheel_carries(wheel, tmp_path):
     names = names_of(wheel)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"fcn_plugin_cli", "fcn_plugin"}
     carried = {name.partition("/.mim/")[2] for name in names if "/.mim/" in name}
-    expected = {"model-index.yml"} | {
-        str(path.relative_to(ROOT))
-        for folder in ("configs", "tools")
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    expected = {"model-index.yml", *(f"tools/{path.name}" for path in (ROOT / "tools").iterdir() if path.is_file())}
+    bases = {path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs/_base_").rglob("*.py")}
+    expected |= {f"configs/{folder}{name}" for name in bases for folder in ("", "fcn/")}
+    expected |= {f"configs/fcn/{path.name}" for path in (ROOT / "configs").glob("*.py")}
+    expected |= {f"configs/metafiles/{path.name}" for path in (ROOT / "configs/metafiles").iterdir()}
     assert carried == expected and len(carried) > 60
     # by way of a source distribution, the same
     source = copy_checkout(tmp_path / "source")

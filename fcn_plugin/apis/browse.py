@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..checks.data import build_dataset
+from ..checks.data import build_dataset, head_of
 from ..checks.weights import model_preprocessing, model_to_check
 from ..evaluation.confusion import IGNORE_INDEX
 from ..utils.config import leaf_datasets
@@ -182,7 +182,7 @@ def browse(cfg: Config, split: str, out: str | Path, number: int = 10) -> list[P
     loader = build_loader(cfg, split)
     meta, out, files = loader.dataset.metainfo, Path(out), []
     out.mkdir(parents=True, exist_ok=True)
-    ignore_index = cfg.model.decode_head.get("ignore_index", IGNORE_INDEX)
+    ignore_index = head_of(cfg).get("ignore_index", IGNORE_INDEX)
     for index, sample in enumerate(itertools.islice(network_inputs(cfg, loader, split == "train"), number)):
         files.append(out / f"{index:04d}_{Path(sample.path).stem}.png")
         draw(sample, meta["classes"], meta["palette"], ignore_index).save(files[-1])

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
+from ..checks.data import head_of
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 
 
@@ -33,6 +34,20 @@ def known_class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping) ->
                 found["palette"] = [[int(value) for value in colour] for colour in palette]
             return found
     return {}
+
+
+def note_classes(checkpoint: Mapping, cfg: Config) -> None:
+    """Note in imported weights the names and colours of the config that they are for, if it has them.
+
+    Without any, the toolbox's MMSegInferencer shows Cityscapes' 19. A training of this package has noted its own.
+
+    Args:
+        checkpoint (Mapping): as from :func:`import_weights`, of a segmentor; its ``meta`` is changed.
+        cfg (Config): that it fits.
+    """
+    meta, classes = checkpoint["meta"], head_of(cfg).get("num_classes", 0)
+    if "dataset_meta" not in meta or "source" in meta:
+        meta.update({"dataset_meta": found} if (found := known_class_meta(classes, cfg, {})) else {})
 
 
 def class_meta(num_classes: int, cfg: Config, checkpoint_meta: Mapping, dataset: str | None = None) -> dict[str, list]:

@@ -22,6 +22,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import apply_to
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -91,6 +92,12 @@ class StageRunner(Runner):
         if isinstance(hook, dict) and class_of(hook, HOOKS) is CheckpointHook:
             hook = dict(hook, type=WholeCheckpointHook)
         super().register_hook(hook, *args, **kwargs)
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Build the visualizer under a name of this run: the toolbox gives the one before for a name that it knows."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, "name": f"{visualizer.get('name', 'visualizer')} of {self._experiment_name}"}
+        return super().build_visualizer(visualizer)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build the logger; a full disk ends the run, not just its log."""

@@ -14,7 +14,9 @@ from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from ..checks.data import head_of
 from ..datasets.transforms.loading import is_step, loads_labels
+from ..models.heads import last_head
 from ..utils.config import class_of, leaf_datasets
 
 
@@ -32,7 +34,7 @@ class MeanTTAModel(SegTTAModel):
             scores = [sample.seg_logits.data for sample in samples]  # of a single score, the toolbox has the sigmoid
             several = len(scores[0]) > 1
             mean = sum(score.softmax(dim=0) if several else score for score in scores) / len(scores)
-            predicted = mean.argmax(0, keepdim=True) if several else (mean > self.module.decode_head.threshold).long()
+            predicted = mean.argmax(0, keepdim=True) if several else (mean > last_head(self.module).threshold).long()
             samples[0].set_data(dict(seg_logits=PixelData(data=mean), pred_sem_seg=PixelData(data=predicted)))
         return [samples[0] for samples in data_samples_list]
 
@@ -56,8 +58,7 @@ def augmented_model(cfg: Config, model: Mapping | torch.nn.Module) -> dict:
     """
     if not (cfg.get("tta_pipeline") and cfg.get("tta_model")):
         raise ValueError(f"{cfg.filename} has no test-time augmentation: it needs tta_model and tta_pipeline")
-    head = cfg.model.get("decode_head") or {}
-    if isinstance(head, Mapping) and head.get("out_channels") == 1 and class_of(cfg.tta_model, MODELS) is SegTTAModel:
+    if head_of(cfg).get("out_channels") == 1 and class_of(cfg.tta_model, MODELS) is SegTTAModel:
         raise ValueError(
             "SegTTAModel takes the sigmoid of a single score (decode_head.out_channels=1) twice: set"
             " tta_model.type=MeanTTAModel"

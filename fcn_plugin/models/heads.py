@@ -21,6 +21,11 @@ def heads_of(model: nn.Module) -> dict[str, nn.Module]:
     return heads
 
 
+def last_head(model: nn.Module) -> nn.Module:
+    """The head that a segmentor predicts by: its decode head, of a cascade the last one."""
+    return model.decode_head[-1] if isinstance(model.decode_head, nn.ModuleList) else model.decode_head
+
+
 def check_stretched(head: nn.Module, backbone: nn.Module, neck: nn.Module | None, maps: Sequence[FeatureMap]) -> None:
     """Check that the maps of a head that stretches them over the image, as those of the toolbox do, lie there.
 

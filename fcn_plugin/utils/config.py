@@ -7,6 +7,7 @@ import inspect
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -17,11 +18,13 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import HOOKS, LOOPS
 
+from .local_modules import find_modules_in, note_import_dirs
 from .text import CERTAIN, nearest
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Keys that say where and how a run is started, not what it does.
 START_KEYS = ("work_dir", "launcher", "resume", "load_from", "earlier_stage", "runner_type", "accept_changes")
+START_KEYS += ("import_dirs",)
 #: Keys that this package reads itself.
 OWN_KEYS = ("compile", "data_check", "data_help", "precision", "show_dir")
 #: Keys that somebody reads, also those of the toolbox's tools.
@@ -34,6 +37,9 @@ Change = tuple[tuple, Any]  # the keys and indices that lead to a setting, and i
 
 def read_config(path: str, options: Mapping | None = None, data_root: str | None = None) -> Config:
     """Read a config file.
+
+    Modules beside it, or beside a config that it inherits from, are found as if they were installed, also by worker
+    processes. Where they are is noted as ``import_dirs``, for the copies of the config that a run leaves elsewhere.
 
     Args:
         path (str): of the file.
@@ -48,7 +54,11 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
         is_directory = ", but a directory: give a file" if Path(path).is_dir() else ""
         raise FileNotFoundError(f"there is no config {path}{is_directory}")
     try:
+        find_modules_in(Path(path).parent)  # already what its text imports
         cfg = Config.fromfile(path, import_custom_modules=False)
+        for name in [key for key, value in dict.items(cfg._cfg_dict) if isinstance(value, FunctionType)]:
+            cfg.pop(name)  # as of a text; the toolbox's copy of pure Python that defines one could not be read
+        note_import_dirs(cfg, Path(path).parent)
         if (imports := cfg.get("custom_imports")) is not None:
             if not isinstance(imports, Mapping) or "imports" not in imports:
                 raise ValueError(f"custom_imports must be dict(imports=[...]), got {imports!r}")
@@ -57,7 +67,8 @@ def read_config(path: str, options: Mapping | None = None, data_root: str | None
         raise ValueError(f"the config {path} is not valid Python: {error}") from error
     except ImportError as error:
         cause = error.__cause__ or error
-        raise ValueError(f"the config {path} imports what is not installed ({cause}): install it") from error
+        remedy = "install it, or put it beside the config or on PYTHONPATH"
+        raise ValueError(f"the config {path} imports what is not installed ({cause}): {remedy}") from error
     except Exception as error:  # a config is a program
         raise ValueError(f"the config {path} cannot be read{_line_of(error)}: {_reason(error)}") from error
     override(cfg, options or {})

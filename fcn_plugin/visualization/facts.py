@@ -16,6 +16,7 @@ from .run_log import CONFIG, RunLog, read_dumped_config
 
 ENVIRONMENT = re.compile(r"^System environment:\n(.*?)^-{20,}$", re.M | re.S)
 FACT = re.compile(r"^ {4}(\w[^:\n]*): (.+)$", re.M)
+CHECKPOINT = re.compile(r"(iter|epoch)_(\d+)")
 LONG = "PyTorch compiling details"
 
 
@@ -58,13 +59,16 @@ def data_lists(cfg: Config) -> list[DataList]:
 
 
 def weights_facts(run: RunLog) -> dict[str, str]:
-    """What a training started from, and the checkpoint of the most iterations in its work directory."""
+    """What a training started from, and the checkpoint of the most iterations (or epochs) in its work directory."""
     facts = {"Started from": ", ".join(start_of(run)) or "random weights"}
-    files = [file for file in run.work_dir.glob("iter_*.pth") if re.fullmatch(r"iter_\d+", file.stem)]
+    files = [
+        (int(found[2]), found[1], f) for f in run.work_dir.glob("*.pth") if (found := CHECKPOINT.fullmatch(f.stem))
+    ]
     if not files:
         return {**facts, "Checkpoint": "none in the work directory"}
-    iterations, file = max((int(file.stem.removeprefix("iter_")), file) for file in files)
-    facts["Checkpoint"] = f"{file.name}, {file.stat().st_size:,} bytes, {iterations:,} iterations"
+    number, unit, file = max(files)
+    unit = {"iter": "iterations", "epoch": "epochs"}[unit]
+    facts["Checkpoint"] = f"{file.name}, {file.stat().st_size:,} bytes, {number:,} {unit}"
     return {**facts, "SHA-256": file_checksums(file)["sha256"]}
 
 

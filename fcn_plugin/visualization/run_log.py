@@ -105,6 +105,40 @@ def read_dumped_config(path: Path) -> Config:
         raise ValueError(f"{path} is not valid Python: {error}") from error
 
 
+def count_iterations(sessions: Sequence[list[dict]]) -> list[list[dict]]:
+    """Place the validations of a training by the iterations done, where the toolbox's LoggerHook counts epochs.
+
+    It does so unless ``log_metric_by_epoch`` is false: then a validation has a lower ``step`` than the iteration that
+    was logged before it.
+
+    Args:
+        sessions (Sequence[list[dict]]): records as logged, first to last.
+
+    Returns:
+        list[list[dict]]: the same records with iterations as ``step``.
+    """
+    length = _iterations_of_an_epoch([record for records in sessions for record in records if "loss" in record])
+    before = [list(accumulate((r["step"] if "loss" in r else 0 for r in records), max)) for records in sessions]
+    pairs = [list(zip(records, last)) for records, last in zip(sessions, before)]
+    if not any(record["step"] < last for session in pairs for record, last in session if "loss" not in record):
+        return list(sessions)
+    return [
+        [r if "loss" in r else {**r, "step": max(last, round(r["step"] * length))} for r, last in session]
+        for session in pairs
+    ]
+
+
+def _iterations_of_an_epoch(records: Sequence[dict]) -> float:
+    """Iterations from one epoch's first record to the next one's; 0 if there is but one epoch, or none is noted."""
+    first: dict[int, int] = {}
+    for record in records:
+        if "epoch" in record:
+            first.setdefault(record["epoch"], record["step"])
+    if len(first) < 2:
+        return 0
+    return (first[max(first)] - first[min(first)]) / (max(first) - min(first))
+
+
 def merge_sessions(sessions: Sequence[list[dict]]) -> list[dict]:
     """Put the records of sessions, first to last, together; iterations done again count as they were the last time."""
     merged: list[dict] = []
@@ -136,7 +170,7 @@ def read_run(work_dir: str | Path) -> RunLog:
             f"{work_dir} has no log of a training (TIME/{SCALARS}): give the work directory of tools/train.py, whose"
             " visualizer.vis_backends must have the LocalVisBackend"
         )
-    return RunLog(work_dir, list(logs), merge_sessions(list(logs.values())))
+    return RunLog(work_dir, list(logs), merge_sessions(count_iterations(list(logs.values()))))
 
 
 def read_stages(work_dir: str | Path) -> list[RunLog]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from mmseg.utils import voc_classes, voc_palette
 from torch import Tensor
 
 from ..utils.files import atomic_write, check_writable
@@ -52,7 +53,8 @@ def import_weights(path: str | os.PathLike) -> dict:
 
     Returns:
         dict: ``state_dict`` with canonical names, and ``meta`` with ``source`` (format, file, sha256),
-        ``architecture``, and, where they are known, ``preprocessing`` and ``skip_scales``.
+        ``architecture``, and, where they are known, ``preprocessing``, ``skip_scales`` and ``dataset_meta`` (VOC's of
+        networks with 21 scores).
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -78,9 +80,19 @@ def import_weights(path: str | os.PathLike) -> dict:
         fcn_plugin_version=__version__,
         **source.meta(tensors, checksums),
     )
+    scores = state_dict.get("decode_head.score_fr.weight")
+    if scores is not None and len(scores) == len(voc_classes()):  # the published FCNs are all of PASCAL VOC
+        meta["dataset_meta"] = dict(classes=voc_classes(), palette=voc_palette())
     if checkpoint.get("arch") == "FCN8sAtOnce":  # as pytorch-fcn's trainer saves it
         meta["skip_scales"] = [1e-4, 1e-2]
     return dict(state_dict=state_dict, meta=meta)
+
+
+def is_of_other_frameworks(path: Path) -> bool:
+    """Whether a file is one of Caffe or Keras, which PyTorch does not read."""
+    with path.open("rb") as file:
+        start = file.read(len(HDF5_SIGNATURE))
+    return start == HDF5_SIGNATURE or (start.startswith(CAFFE_TAGS) and not is_safetensors(path))
 
 
 def _read(path: Path) -> tuple[dict, Sequence[WeightSource]]:

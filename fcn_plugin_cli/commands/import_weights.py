@@ -31,6 +31,7 @@ def run(args: Namespace) -> None:
     """Import, check, save."""
     import torch
 
+    from fcn_plugin.apis.class_meta import note_classes
     from fcn_plugin.checks.weights import check_fit
     from fcn_plugin.utils.config import read_config
     from fcn_plugin.weights.download import local_file
@@ -45,7 +46,10 @@ def run(args: Namespace) -> None:
         folded = fold_preprocessing(checkpoint["state_dict"], meta["preprocessing"])
         checkpoint["state_dict"], meta["preprocessing"] = folded
     if args.config:
-        parts = check_fit(checkpoint, read_config(args.config, args.cfg_options), args.source)
+        cfg = read_config(args.config, args.cfg_options)
+        parts = check_fit(checkpoint, cfg, args.source)
+        if "decode_head" in parts:
+            note_classes(checkpoint, cfg)
     if args.dtype:
         checkpoint["state_dict"] = cast_weights(checkpoint["state_dict"], getattr(torch, args.dtype))
     save_weights(checkpoint, args.out)

@@ -89,6 +89,18 @@ def test_inferencer_reads_and_writes_files(trained, tmp_path):
     assert written.shape == (60, 47) and (written == direct.pred_sem_seg.data[0].numpy()).all()
 
 
+def test_inferencer_by_a_models_name(trained, tmp_path):
+    """With weights of one's own; nobody has published any of this model, which is no reason to draw some."""
+    _, checkpoint, reference = trained
+    name = "fcn32s_vgg16_shapes"
+    inferencer = MMSegInferencer(name, checkpoint, scope="fcn_plugin", device="cpu")
+    assert torch.equal(inferencer.model.decode_head.score_fr.weight, reference.decode_head.score_fr.weight)
+    assert list(inferencer.model.dataset_meta["classes"]) == list("abcdef")
+    message = rf"no weights of {name} are published: train them with `fcn train .*/{name}.py`, and give the checkpoint"
+    with pytest.raises(WeightsError, match=message):
+        MMSegInferencer(name, scope="fcn_plugin", device="cpu")
+
+
 FRESH = """
 import sys
 from mmseg.apis import MMSegInferencer, inference_model, init_model

@@ -8,7 +8,9 @@ from mmengine.config import Config
 from testing import weight_files as files
 from testing.utils import run_tool, tiny_config, weights
 
+from fcn_plugin import cli
 from fcn_plugin.checks.weights import PARTS
+from fcn_plugin.datasets import CamVidDataset
 from fcn_plugin.weights.importing import import_weights
 from fcn_plugin.weights.layer_names import canonical
 from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION
@@ -42,6 +44,20 @@ def test_imported_weights_are_tested_directly(fcn16s, tmp_path):
         run_tool("test.py", config, checkpoint, "--work-dir", folder, "--out", folder / "out", cwd=tmp_path).check()
         predictions.append([path.read_bytes() for path in sorted((folder / "out").glob("*.png"))])
     assert predictions[0] == predictions[1] and len(predictions[0]) == 2
+
+
+def test_names_and_colours_of_the_classes(fcn16s, tmp_path):
+    """Of the config that the weights are for, for tools that ask the weights alone; without one, none is made up."""
+    config, file = fcn16s
+    cfg = Config.fromfile(config)
+    for dataloader in ("train", "val", "test"):
+        cfg[f"{dataloader}_dataloader"].dataset = dict(type="CamVidDataset")
+    cfg.dump(tmp_path / "camvid.py")
+    for target, options, classes in (("a", [], None), ("b", ["--for", tmp_path / "camvid.py"], CamVidDataset)):
+        cli.main([str(word) for word in ("import", file, tmp_path / f"{target}.pth", *options)])
+        meta = import_weights(tmp_path / f"{target}.pth")["meta"].get("dataset_meta")
+        expected = classes and {key: [*map(type(value[0]), value)] for key, value in classes.METAINFO.items()}
+        assert meta == expected
 
 
 def test_half_the_space(fcn16s, tmp_path):

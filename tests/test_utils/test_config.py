@@ -1,9 +1,14 @@
+import sys
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from fcn_plugin.utils.config import (
     apply_settings,
     changed_settings,
+    class_of,
     leaf_datasets,
     override,
     read_config,
@@ -142,3 +147,65 @@ def test_a_module_of_the_user_that_fails(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="config.py cannot be read: AttributeError: module 'torch' has no attribute"):
         read_config(str(tmp_path / "config.py"))
+
+
+MODULE = """
+from mmseg.registry import MODELS
+
+@MODELS.register_module(force=True)
+class {name}:
+    pass
+"""
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Forget, as another process would, what was imported and where it was looked for."""
+    path, modules = list(sys.path), set(sys.modules)
+
+    def forget() -> None:
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            if name.startswith("beside_"):
+                del sys.modules[name]
+
+    yield forget
+    forget()
+
+
+class TestModulesBesideTheConfig:
+    def test_of_a_text(self, tmp_path, elsewhere):
+        """Also of a config that it inherits from, in another folder; and of the copy that a run leaves."""
+        for folder, name in (("base", "BesideBase"), ("own", "BesideOwn")):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / f"beside_{folder}.py").write_text(MODULE.format(name=name))
+        base = "custom_imports = dict(imports=['beside_base'])\nmodel = dict(type='BesideBase')\n"
+        (tmp_path / "base/base.py").write_text(base)
+        text = "_base_ = '../base/base.py'\nmodel = dict(head=dict(type='beside_own.BesideOwn'))\n"
+        (tmp_path / "own/own.py").write_text(text)
+        cfg = read_config(str(tmp_path / "own/own.py"))
+        assert cfg.import_dirs == [str(tmp_path / "own"), str(tmp_path / "base")] and changed_settings(cfg) == []
+        (tmp_path / "copies").mkdir()
+        cfg.dump(tmp_path / "copies/copy.py")
+        elsewhere()
+        again = read_config(str(tmp_path / "copies/copy.py"))
+        assert again.to_dict() == cfg.to_dict()
+        assert Path(sys.modules["beside_base"].__file__).parent == tmp_path / "base"
+        assert class_of(again.model.head, MODELS).__name__ == "BesideOwn"
+
+    def test_of_pure_python(self, tmp_path, elsewhere):
+        (tmp_path / "beside_pure.py").write_text(MODULE.format(name="BesidePure"))
+        text = "from beside_pure import BesidePure\n"
+        (tmp_path / "own.py").write_text(f"{text}model = dict(type=BesidePure)\n")
+        cfg = read_config(str(tmp_path / "own.py"))
+        assert cfg.import_dirs == [str(tmp_path)] and class_of(cfg.model, MODELS).__name__ == "BesidePure"
+
+    def test_what_is_imported_by_the_text_itself(self, tmp_path, elsewhere):
+        (tmp_path / "beside_text.py").write_text("RATE = 0.25\n")
+        (tmp_path / "own.py").write_text("from beside_text import RATE\noptimizer = dict(lr=RATE)\n")
+        assert read_config(str(tmp_path / "own.py")).optimizer.lr == 0.25
+
+    def test_installed_ones_come_first(self, tmp_path, elsewhere):
+        (tmp_path / "json.py").write_text("raise ImportError('the wrong one')\n")
+        (tmp_path / "own.py").write_text("custom_imports = dict(imports='json')\n")
+        read_config(str(tmp_path / "own.py"))

@@ -51,6 +51,13 @@ def test_weights(tmp_path):
     }
 
 
+def test_weights_of_a_training_in_epochs(tmp_path):
+    write_session(tmp_path, "20260101_000000", [train(1, 1)])
+    for name in ("epoch_2.pth", "epoch_10.pth", "epoch_x.pth"):
+        (tmp_path / name).write_text(name)
+    assert weights_facts(read_run(tmp_path))["Checkpoint"] == "epoch_10.pth, 12 bytes, 10 epochs"
+
+
 @pytest.mark.parametrize(
     "settings, expected",
     [

@@ -68,6 +68,23 @@ class TestReadRun:
         write_session(tmp_path, "20260101_000000", [train(1, 1)], custom_imports=imports, train_cfg=dict(max_iters=9))
         assert read_run(tmp_path).max_iters == 9
 
+    @pytest.mark.parametrize("by_epoch", [True, False], ids=["validations by epochs", "by iterations"])
+    def test_epochs_of_five_iterations(self, tmp_path, by_epoch):
+        """Logged every second iteration, and interrupted in the second epoch, whose iterations are done again."""
+        first = [train(2, 1, epoch=1), train(4, 1, epoch=1), val(1 if by_epoch else 5, 10), train(7, 1, epoch=2)]
+        again = [train(7, 1, epoch=2), train(9, 1, epoch=2), val(2 if by_epoch else 10, 20)]
+        write_session(tmp_path, "20260101_000000", first, train_cfg=dict(max_epochs=2))
+        write_session(tmp_path, "20260102_000000", again, train_cfg=dict(max_epochs=2))
+        run = read_run(tmp_path)
+        assert [series.tolist() for series in run.series("mIoU")] == [[5, 10], [10, 20]] and run.iterations == 10
+        assert run.series("loss")[0].tolist() == [2, 4, 7, 9]
+
+    def test_validations_of_which_the_log_does_not_tell_when(self, tmp_path):
+        """In the first epoch, and where iterations are counted, but LoggerHook's log_metric_by_epoch is true."""
+        for name, extra, step in (("epoch", dict(epoch=1), 1), ("iterations", {}, 0)):
+            write_session(tmp_path / name, "20260101_000000", [train(40, 1, **extra), val(step, 12)])
+            assert read_run(tmp_path / name).series("mIoU")[0].tolist() == [40]
+
     def test_nan(self, tmp_path):
         write_session(tmp_path, "20260101_000000", [train(1, float("nan")), train(2, 1)])
         assert np.isnan(read_run(tmp_path).series("loss")[1]).tolist() == [True, False]

@@ -10,10 +10,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as toolbox
 from mmseg.apis import MMSegInferencer
+from mmseg.datasets import PascalVOCDataset
+from testing import weight_files as files
 from testing.small_release import serving
 
 import fcn_plugin  # noqa: F401
 from fcn_plugin.weights.checkpoint import WeightsError
+from fcn_plugin.weights.importing import import_weights
 
 OTHERS = [
     {"layer.weight": torch.arange(3.0)},
@@ -48,6 +51,16 @@ def test_checkpoints_of_other_models_are_read_as_before(content, zipped, tmp_pat
     assert same(read, torch.load(path, weights_only=False)) and same(read, content)
     with pytest.raises(FileNotFoundError, match="none.pth can not be found"):
         CheckpointLoader.load_checkpoint(str(tmp_path / "none.pth"))
+
+
+def test_files_of_caffe(tmp_path):
+    """The reference's releases, with the names and colours that MMSegInferencer takes from them: VOC's."""
+    path = tmp_path / "fcn32s-heavy-pascal.caffemodel"
+    files.write_caffemodel(path, files.fcn_weights(()))
+    read = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+    assert same(read, import_weights(path)) and "decode_head.score_fr.weight" in read["state_dict"]
+    meta = read["meta"]["dataset_meta"]
+    assert meta == {key: list(PascalVOCDataset.METAINFO[key]) for key in ("classes", "palette")}
 
 
 def test_by_url(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from ...checks.weights import model_preprocessing
+from ...models.heads import last_head
 from ...utils.files import atomic_write, check_writable
 from ...utils.torch_versions import require
 from ...weights.download import local_file
@@ -71,7 +72,7 @@ def export_network(
     compared with the network before it gets its name: the file is whole and right, or not there.
 
     Args:
-        cfg (Config): of a segmentor with a skip head.
+        cfg (Config): of a segmentor with a skip head, or another EncoderDecoder of the toolbox.
         weights (str): checkpoint of any known source, by path, URL or name.
         out (str | os.PathLike): file to write, .onnx or .pt2.
         shape (tuple[int, int]): height and width of the images to export at, and to start the comparison from.
@@ -115,7 +116,7 @@ def export_network(
             raise
         except Exception as error:  # the exporters raise many kinds
             cause = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
-            name = type(model.backbone).__name__
+            name = f"{type(model.backbone).__name__} with {type(last_head(model)).__name__}"
             raise ValueError(f"{name} cannot be exported to {file.suffix} ({cause[0]}){remedy}") from error
     return Exported(out, metadata, differences)
 

@@ -27,7 +27,7 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
     preparation = preprocessing_of({} if network.prepares else model_preprocessing(network.model))
     order = {1: "grey", 3: "RGB" if preparation["bgr_to_rgb"] else "BGR"}.get(network.channels, "as read")
     input_range = "0..255" if network.prepares else "0..255, then (image - mean) / std"
-    classes = known_class_meta(network.model.decode_head.num_classes, cfg, weights_meta)
+    classes = known_class_meta(network.model.num_classes, cfg, weights_meta)
     return dict(
         input=f"image: float32 (batch, {network.channels}, height, width), {order}, {input_range}",
         output="logits: float32 (batch, classes, height, width)",

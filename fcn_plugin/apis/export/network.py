@@ -10,9 +10,13 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from ...geometry import UnknownGeometryError, read_feature_maps
 from ...models.decode_heads.fcn_skip_head import FCNSkipHead
+from ...models.heads import last_head
 from ...weights.preprocessing import preprocessing_of
 from ..model import input_channels
+
+USUAL_STRIDE = 32  #: of the coarsest map of a backbone that nothing is known of
 
 
 def prepare(model: EncoderDecoder) -> EncoderDecoder:
@@ -22,14 +26,13 @@ def prepare(model: EncoderDecoder) -> EncoderDecoder:
         EncoderDecoder: the same, on the CPU, in eval mode and without gradients, by its plain layers.
 
     Raises:
-        ValueError: if its logits are not those of a skip head over the whole image.
+        ValueError: for a segmentor of another kind, or if it is not tested over whole images.
     """
-    head = getattr(model, "decode_head", None)
-    if not isinstance(head, FCNSkipHead):
+    if not isinstance(model, EncoderDecoder):
         raise ValueError(
-            f"only networks with a skip head, whose logits have the image's size, can be exported; got"
-            f" {type(head).__name__}"
+            f"only an EncoderDecoder, or what derives from it, can be exported; got {type(model).__name__}"
         )
+    head = last_head(model)
     if head.out_channels == 1 and not 0 < head.threshold < 1:
         raise ValueError(f"decode_head.threshold must lie between 0 and 1, got {head.threshold}")
     mode = (model.test_cfg or {}).get("mode", "whole")
@@ -72,8 +75,14 @@ class ExportableNetwork(nn.Module):
 
     @property
     def coarsest_stride(self) -> int:
-        """Distance of the cells of the coarsest map, in pixels."""
-        return int(max(one.stride for one in self.model.decode_head.feature_maps))
+        """Distance of the cells of the coarsest map, in pixels; where nothing is known of it, the usual one."""
+        if isinstance(head := self.model.decode_head, FCNSkipHead):
+            return int(max(one.stride for one in head.feature_maps))
+        try:
+            maps = read_feature_maps(self.model.backbone, getattr(self.model, "neck", None))
+        except UnknownGeometryError:
+            return USUAL_STRIDE
+        return int(max((one.stride for one in maps if one.stride), default=USUAL_STRIDE))
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute the logits of images (N, C, H, W)."""
@@ -81,11 +90,19 @@ class ExportableNetwork(nn.Module):
             if self.turns_channels:
                 image = image.flip(1)
             image = (image - self.mean) / self.std
-        return self._per_class(self.model.decode_head(self.model.extract_feat(image)))
+        return self._per_class(self._logits(image))
+
+    def _logits(self, image: Tensor) -> Tensor:
+        """Logits of a prepared image at its pixels: those of a skip head, or resized to it as the toolbox does."""
+        if isinstance(self.model.decode_head, FCNSkipHead):
+            return self.model.decode_head(self.model.extract_feat(image))
+        size = image.shape[2:]
+        first = dict(img_shape=size, ori_shape=size, pad_shape=size)  # the size of all is taken from it
+        return self.model.encode_decode(image, [first])
 
     def _per_class(self, logits: Tensor) -> Tensor:
         """Logits of each class; of a single score (``out_channels=1``), two, of which the toolbox's class is larger."""
-        head = self.model.decode_head
+        head = last_head(self.model)
         if head.out_channels > 1:
             return logits
         second = logits - math.log(head.threshold / (1 - head.threshold))  # sigmoid(logits) > threshold
@@ -100,6 +117,6 @@ class ExportableNetwork(nn.Module):
         """
         if self.prepares:
             image = torch.cat([self.model.data_preprocessor(dict(inputs=[one]))["inputs"] for one in image])
-        logits = self.model(image, mode="tensor")
+        logits = self._logits(image)
         labels = [sample.pred_sem_seg.data[0] for sample in self.model.postprocess_result(logits)]
         return self._per_class(logits), torch.stack(labels).long()

@@ -98,10 +98,6 @@ def test_prepare_switches_training_off():
     "settings, message",
     [
         (
-            dict(decode_head=dict(type="FCNHead", in_channels=1, channels=2, num_classes=6)),
-            "skip head, .* got FCNHead",
-        ),
-        (
             dict(test_cfg=dict(mode="slide", crop_size=(9, 9), stride=(5, 5))),
             "in mode 'slide': set model.test_cfg",
         ),
@@ -117,6 +113,11 @@ def test_an_older_pytorch(monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.7.1")
     with pytest.raises(ValueError, match=r"^export needs PyTorch 2.8 or newer, but 2.7.1 is installed$"):
         export_network(Config(), "missing.pth", "a.onnx")
+
+
+def test_segmentors_of_another_kind_are_not_exported():
+    with pytest.raises(ValueError, match="an EncoderDecoder, or what derives from it, can be exported; got Conv2d"):
+        prepare(torch.nn.Conv2d(1, 1, 1))
 
 
 def test_metadata(network, tmp_path):

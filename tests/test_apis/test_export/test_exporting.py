@@ -116,6 +116,36 @@ def test_pt2_follows_the_size_of_the_image(name, tmp_path):
             assert_same(module(image[None].float())[0], toolbox_logits(cfg, weights, image))
 
 
+FCN = dict(type="FCNHead", in_channels=32, in_index=2, channels=4, num_convs=1, num_classes=4)
+OCR = dict(type="OCRHead", in_channels=32, in_index=2, channels=4, ocr_channels=4, num_classes=4)
+PSP = dict(type="PSPHead", in_channels=10, channels=4, pool_scales=(1, 3), num_classes=4)
+OF_THE_TOOLBOX = {
+    "their head on their backbone": dict(type="EncoderDecoder", backbone=RESNET, decode_head=FCN),
+    "cascade": dict(type="CascadeEncoderDecoder", num_stages=2, backbone=RESNET, decode_head=[FCN, OCR]),
+    "their head on ours": dict(
+        type="EncoderDecoder", backbone=dict(type="FCNVGG", depth=11, width=0.02, padding=1), decode_head=PSP
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_TOOLBOX)
+def test_segmentors_of_the_toolbox(name, tmp_path):
+    """The logits are resized to the image, as the toolbox does it."""
+    preprocessor = dict(type="SegDataPreProcessor", **RGB)
+    model = dict(OF_THE_TOOLBOX[name], data_preprocessor=preprocessor, test_cfg=dict(mode="whole"))
+    cfg, weights = write_network(tmp_path, model)
+    exported = export_network(cfg, weights, tmp_path / "network.pt2", shape=SHAPE)
+    module = torch.export.load(exported.path).module()
+    built = build(cfg.model).eval()
+    built.load_state_dict(torch.load(weights)["state_dict"])
+    for image in pictures((64, 64), (65, 129), (150, 95)):
+        (sample,) = built.test_step(dict(inputs=[image]))
+        with torch.no_grad():
+            logits = module(image[None].float())[0]
+        assert_same(logits, sample.seg_logits.data)
+        assert logits.shape == (4, *image.shape[1:]) and torch.equal(logits.argmax(0), sample.pred_sem_seg.data[0])
+
+
 def test_size_divisor_pads_in_the_graph(tmp_path):
     """The amount of the padding depends on the size of the image, also if none is needed at the size of the export."""
     head = dict(type="FCN32sHead", num_classes=4)

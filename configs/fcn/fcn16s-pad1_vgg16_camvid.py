@@ -1,0 +1,1 @@
+../fcn16s-pad1_vgg16_camvid.py

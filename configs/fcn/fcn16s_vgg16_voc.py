@@ -1,0 +1,1 @@
+../fcn16s_vgg16_voc.py

@@ -1,0 +1,1 @@
+../fcn32s-augmented_vgg16_cvpr_sbd.py

@@ -1,0 +1,1 @@
+../fcn32s-balanced_vgg16_cvpr_sbd.py

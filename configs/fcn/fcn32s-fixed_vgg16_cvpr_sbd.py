@@ -1,0 +1,1 @@
+../fcn32s-fixed_vgg16_cvpr_sbd.py

@@ -1,0 +1,1 @@
+../fcn32s-pad1_vgg16_camvid.py

@@ -1,0 +1,1 @@
+../fcn32s_caffenet_cvpr_sbd.py

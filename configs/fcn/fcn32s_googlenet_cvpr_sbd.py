@@ -1,0 +1,1 @@
+../fcn32s_googlenet_cvpr_sbd.py

@@ -1,0 +1,1 @@
+../fcn32s_vgg16_sbd.py

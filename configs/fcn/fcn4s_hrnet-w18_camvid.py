@@ -1,0 +1,1 @@
+../fcn4s_hrnet-w18_camvid.py

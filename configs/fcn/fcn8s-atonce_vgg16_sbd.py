@@ -1,0 +1,1 @@
+../fcn8s-atonce_vgg16_sbd.py

@@ -1,0 +1,1 @@
+../fcn8s-pad1_vgg16_camvid.py

@@ -1,0 +1,1 @@
+../fcn8s_convnext-t_camvid.py

@@ -1,0 +1,1 @@
+../fcn8s_mobilenetv2_camvid.py

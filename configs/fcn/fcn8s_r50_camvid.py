@@ -1,0 +1,1 @@
+../fcn8s_r50_camvid.py

@@ -1,0 +1,1 @@
+../fcn8s_swin-t_camvid.py

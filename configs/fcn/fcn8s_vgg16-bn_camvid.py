@@ -1,0 +1,1 @@
+../fcn8s_vgg16-bn_camvid.py

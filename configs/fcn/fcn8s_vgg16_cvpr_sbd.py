@@ -1,0 +1,1 @@
+../fcn8s_vgg16_cvpr_sbd.py

@@ -1,0 +1,1 @@
+../fcn8s_vgg16_sbd.py
