@@ -6,6 +6,7 @@ import time
 
 import pytest
 from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
 from testing.utils import PROCESSES, free_port, run
 from torch import distributed as torch_distributed
 
@@ -93,7 +94,8 @@ import torch
 from mmengine.config import Config
 from fcn_plugin.engine.distributed import set_up_distributed
 atexit.register(lambda: print("joined:", torch.distributed.is_initialized()))
-torch.cuda.is_available = lambda: {opener == "mmengine"}
+import fcn_plugin.engine.distributed
+fcn_plugin.engine.distributed.get_device = lambda: "{"cuda" if opener == "mmengine" else "cpu"}"
 for _ in range(2):
     set_up_distributed(Config(dict(launcher="pytorch")))
 if {opener == "mmengine"}:
@@ -107,3 +109,53 @@ assert torch.distributed.get_backend() == "gloo"
     outcome = run(sys.executable, script, cwd=tmp_path, **address)
     assert outcome.returncode == code and outcome.stdout.splitlines()[-1] == "joined: False"
     assert not outcome.errors and ("ValueError: wrong" in outcome.stderr) == (code == 1)
+
+
+def launched(monkeypatch, device: str, nccl: bool = True, **settings) -> Config:
+    """A config as it is prepared for several processes on a device; none is joined."""
+    monkeypatch.setattr(distributed, "get_device", lambda: device)
+    monkeypatch.setattr(torch_distributed, "is_nccl_available", lambda: nccl)
+    monkeypatch.setattr(torch_distributed, "is_initialized", lambda: True)
+    monkeypatch.setenv("RANK", "0")
+    cfg = Config(dict(launcher="pytorch", **settings))
+    distributed.set_up_distributed(cfg)
+    return cfg
+
+
+@pytest.mark.parametrize("settings", [{}, dict(env_cfg=dict(dist_cfg=dict(backend="nccl", timeout=60)))])
+@pytest.mark.parametrize("nccl", [True, False])
+def test_backend_of_gpus(nccl, settings, monkeypatch):
+    """Windows has no nccl; the rest is the toolbox's."""
+    cfg = launched(monkeypatch, "cuda", nccl, **settings)
+    found = cfg.get("env_cfg", {}).get("dist_cfg", {})
+    assert found.get("backend", "nccl") == ("nccl" if nccl else "gloo")
+    assert found.get("timeout") == (60 if settings else None) and "model_wrapper_cfg" not in cfg
+
+
+def test_no_processes_on_mps(monkeypatch):
+    with pytest.raises(ValueError, match="^several processes work on CUDA and on CPUs, not on mps: leave out"):
+        launched(monkeypatch, "mps")
+
+
+OURS = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, dict(OURS, find_unused_parameters=False)),
+        (dict(find_unused_parameters=True), dict(OURS, find_unused_parameters=True)),
+        (dict(model_wrapper_cfg=dict(static_graph=True, device_ids=[0])), dict(OURS, static_graph=True)),
+        (
+            dict(model_wrapper_cfg=dict(type=MMDistributedDataParallel, broadcast_buffers=True)),
+            dict(OURS, type=MMDistributedDataParallel, broadcast_buffers=True),
+        ),
+        (
+            dict(model_wrapper_cfg=dict(type="MMSeparateDistributedDataParallel", detect_anomalous_params=True)),
+            dict(type="MMSeparateDistributedDataParallel", detect_anomalous_params=True),
+        ),
+    ],
+)
+def test_wrapper_of_cpu_processes(settings, expected, monkeypatch):
+    """What the config says of it stays, and other wrappers are left alone."""
+    assert launched(monkeypatch, "cpu", **settings).model_wrapper_cfg == expected
