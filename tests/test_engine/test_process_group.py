@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from testing.utils import PROCESSES, free_port, run
 from torch import distributed as torch_distributed
+from torch import nn
 
 from fcn_plugin.engine import distributed
 
@@ -150,10 +151,7 @@ OURS = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers
             dict(model_wrapper_cfg=dict(type=MMDistributedDataParallel, broadcast_buffers=True)),
             dict(OURS, type=MMDistributedDataParallel, broadcast_buffers=True),
         ),
-        (
-            dict(model_wrapper_cfg=dict(type="MMSeparateDistributedDataParallel", detect_anomalous_params=True)),
-            dict(type="MMSeparateDistributedDataParallel", detect_anomalous_params=True),
-        ),
+        (dict(model_wrapper_cfg=dict(type=nn.Identity)), dict(type=nn.Identity)),
     ],
 )
 def test_wrapper_of_cpu_processes(settings, expected, monkeypatch):
