@@ -10,6 +10,12 @@ try:
     import mmengine  # noqa: F401
     import mmseg  # noqa: F401
 except ModuleNotFoundError as error:
+    if error.name == "mmcv._ext":
+        raise ImportError(
+            "fcn_plugin needs mmcv with its compiled operators, which MMSegmentation imports, but mmcv-lite is installed:"
+            " run `pip uninstall mmcv-lite`, then install mmcv for your torch (https://mmcv.readthedocs.io), or"
+            ' `pip install "fcn_plugin[toolbox]"`'
+        ) from error
     raise ImportError(
         f"fcn_plugin runs inside the MMSegmentation toolbox, of which {error.name.partition('.')[0]} is not installed:"
         ' run `pip install "fcn_plugin[toolbox]"`, or install mmsegmentation, mmcv and mmengine yourself'

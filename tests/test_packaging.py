@@ -174,7 +174,8 @@ def test_installing_changes_no_version(has, wheel, tmp_path):
         stand_in(name, version, tmp_path, tag="py3-none-any")
     command = [sys.executable, "-m", "pip", "--python", tmp_path / "venv/bin/python", "install", "-q", "--dry-run"]
     options = ["--no-index", "--find-links", tmp_path, "--report", tmp_path / "report.json"]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" and key[:4] != "PIP_"}
+    environment["PIP_CONFIG_FILE"] = os.devnull
     subprocess.run([*command, *options, wheel], check=True, env=environment, timeout=240)
     found = {one["metadata"]["name"] for one in json.loads((tmp_path / "report.json").read_text())["install"]}
     assert found == {"fcn_plugin"} | ({"torch", "numpy"} - has.keys())
