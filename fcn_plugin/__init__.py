@@ -6,25 +6,25 @@ Importing the package registers its components with the toolbox.
 import warnings
 
 try:
-    import mmcv
+    with warnings.catch_warnings():
+        # FCN needs none of mmcv's compiled operators, whose absence this module reports
+        warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
+        import mmcv.cnn.bricks.transformer
     import mmengine  # noqa: F401
-    import mmseg  # noqa: F401
-except ModuleNotFoundError as error:
+    import mmseg.models  # noqa: F401
+except ImportError as error:
     if error.name == "mmcv._ext":
         raise ImportError(
-            "fcn_plugin needs mmcv with its compiled operators, which MMSegmentation imports, but mmcv-lite is installed:"
-            " run `pip uninstall mmcv-lite`, then install mmcv for your torch (https://mmcv.readthedocs.io), or"
-            ' `pip install "fcn_plugin[toolbox]"`'
+            f"MMSegmentation needs mmcv's compiled operators, which cannot be loaded ({error}): mmcv-lite has none, and"
+            " those of another torch do not fit. Run `pip uninstall mmcv mmcv-lite`, and install the mmcv that is built"
+            ' for this torch, or run `pip install "fcn_plugin[toolbox]"`'
         ) from error
+    if not isinstance(error, ModuleNotFoundError):
+        raise
     raise ImportError(
         f"fcn_plugin runs inside the MMSegmentation toolbox, of which {error.name.partition('.')[0]} is not installed:"
         ' run `pip install "fcn_plugin[toolbox]"`, or install mmsegmentation, mmcv and mmengine yourself'
     ) from error
-
-with warnings.catch_warnings():
-    # FCN needs none of mmcv's compiled operators, whose absence this module reports
-    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
-    import mmcv.cnn.bricks.transformer  # noqa: F401
 
 from . import datasets, engine, evaluation, models, paper, registry
 from .paths import config_dir, tools_dir

@@ -241,3 +241,24 @@ def test_import_without_the_toolbox_says_what_to_install(missing, tmp_path):
     assert outcome.returncode == 1
     assert message.startswith("ImportError: fcn_plugin runs inside the MMSegmentation toolbox")
     assert f"of which {missing} is not installed" in message and 'pip install "fcn_plugin[toolbox]"' in message
+
+
+WITHOUT_OPERATORS = """
+import sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "mmseg.models":
+            raise ImportError("undefined symbol: _ZN3c10", name="mmcv._ext")
+
+sys.meta_path.insert(0, Finder())
+import fcn_plugin
+"""
+
+
+def test_import_beside_an_mmcv_without_its_operators(tmp_path):
+    """An mmcv that was compiled for another torch; of mmcv-lite, the toolbox's import reports the same module."""
+    outcome = run(sys.executable, "-c", WITHOUT_OPERATORS, cwd=tmp_path)
+    message = outcome.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: MMSegmentation needs mmcv's compiled operators, which cannot be loaded (")
+    assert "undefined symbol" in message and "Run `pip uninstall mmcv mmcv-lite`" in message
