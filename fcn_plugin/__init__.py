@@ -9,7 +9,7 @@ try:
     with warnings.catch_warnings():
         # FCN needs none of mmcv's compiled operators, whose absence this module reports
         warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
-        import mmcv.cnn.bricks.transformer
+        import mmcv.cnn.bricks.transformer  # noqa: F401
     import mmengine  # noqa: F401
     import mmseg.models  # noqa: F401
 except ImportError as error:
