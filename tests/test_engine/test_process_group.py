@@ -5,13 +5,16 @@ import sys
 import time
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
-from testing.utils import PROCESSES, free_port, run
+from mmengine.runner import FlexibleRunner
+from testing.utils import PROCESSES, free_port, needs_torch, run, tiny_config, weights
 from torch import distributed as torch_distributed
 from torch import nn
 
 from fcn_plugin.engine import distributed
+from fcn_plugin.visualization.run_log import read_json_lines
 
 LAUNCHED = Config(dict(launcher="pytorch", env_cfg=dict(dist_cfg=dict(backend="nccl"))))
 
@@ -157,3 +160,45 @@ OURS = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers
 def test_wrapper_of_cpu_processes(settings, expected, monkeypatch):
     """What the config says of it stays, and other wrappers are left alone."""
     assert launched(monkeypatch, "cpu", **settings).model_wrapper_cfg == expected
+
+
+def train_and_test(strategy: dict, config: str, work_dir: str, port: int) -> None:
+    """In one process of a group, by mmengine's FlexibleRunner."""
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch_distributed.init_process_group("gloo")
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(launcher="pytorch", work_dir=work_dir, precision="float32"))
+    cfg.strategy = strategy
+    FlexibleRunner.from_cfg(cfg).train()
+    if strategy["type"] == "DDPStrategy":  # names of its checkpoints begin with "module."
+        cfg.merge_from_dict(dict(load_from=f"{work_dir}/iter_2.pth", experiment_name="test"))
+        FlexibleRunner.from_cfg(cfg).test()
+    torch_distributed.destroy_process_group()
+
+
+STRATEGIES = {
+    "ddp": dict(type="DDPStrategy", model_wrapper=dict(device_ids=None)),
+    "fsdp": dict(
+        type="FSDPStrategy",
+        state_dict_cfg="full",  # one file, not one for each process
+        # without it PyTorch looks for a GPU
+        model_wrapper=dict(type="MMFullyShardedDataParallel", use_orig_params=True, device_id=torch.device("cpu")),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ddp", pytest.param("fsdp", marks=needs_torch("2.4", "FSDP on a CPU"))])
+def test_flexible_runner(name, voc, tmp_path):
+    """Our configs, hooks and metrics under the runner of other projects."""
+    config = tiny_config(tmp_path, voc, "fcn8s_vgg16_voc", **{"train_cfg.max_iters": 2, "train_cfg.val_interval": 2})
+    arguments = (STRATEGIES[name], str(config), str(tmp_path / "work"), free_port())
+    process = PROCESSES.Process(target=train_and_test, args=arguments)
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode == 0
+    keys = weights(tmp_path / "work/iter_2.pth").keys()
+    assert {"decode_head.score_fr.weight", "neck.fc7.bias"} <= {key.removeprefix("module.") for key in keys}
+    logs = sorted((tmp_path / "work").glob("*/vis_data/scalars.json"))
+    figures = [record["mIoU"] for log in logs for record in read_json_lines(log) if "mIoU" in record]
+    assert len(figures) == 1 and figures[0] > 0
