@@ -1,5 +1,6 @@
 """The wheel, installed away from the checkout, and what OpenMMLab's tools find in it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -138,6 +139,50 @@ def test_installed_tools_train_a_config_of_others(installed, tmp_path, voc):
     assert (tmp_path / "out/iter_2.pth").is_file()
 
 
+def stand_in(name: str, version: str, folder: Path, tag: str = "") -> None:
+    """Metadata of a distribution without contents: installed in a folder or, with a tag, a wheel in it."""
+    info = f"{name.replace('-', '_')}-{version}"
+    files = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "RECORD": ""}
+    if not tag:
+        (folder / f"{info}.dist-info").mkdir()
+        for file, text in files.items():
+            (folder / f"{info}.dist-info" / file).write_text(text)
+        return
+    files["WHEEL"] = f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+    with zipfile.ZipFile(folder / f"{info}-{tag}.whl", "w") as archive:
+        for file, text in files.items():
+            archive.writestr(f"{info}.dist-info/{file}", text)
+
+
+NEWEST = {"torch": "2.99.0", "numpy": "2.99.0", "onnx": "1.99.0"}
+OPENMMLAB = {
+    "torch": "2.1.2+cu121",
+    "numpy": "1.26.4",
+    "mmengine": "0.10.7",
+    "mmcv": "2.1.0",
+    "mmsegmentation": "1.2.2",
+}
+MAINTAINED = {"torch": "2.13.0+cpu", "numpy": "2.4.6", "onedl-mmcv": "2.3.6", "onedl-mmsegmentation": "1.4.2"}
+
+
+@pytest.mark.parametrize("has", [OPENMMLAB, MAINTAINED, {}], ids=["openmmlab", "maintained", "nothing"])
+def test_installing_changes_no_version(has, wheel, tmp_path):
+    """Newer versions lie ready, and are taken only where there is none."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    for name, version in has.items():
+        stand_in(name, version, site)
+    for name, version in NEWEST.items():
+        stand_in(name, version, tmp_path, tag="py3-none-any")
+    command = [sys.executable, "-m", "pip", "--python", tmp_path / "venv/bin/python", "install", "-q", "--dry-run"]
+    options = ["--no-index", "--find-links", tmp_path, "--report", tmp_path / "report.json"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" and key[:4] != "PIP_"}
+    environment["PIP_CONFIG_FILE"] = os.devnull
+    subprocess.run([*command, *options, wheel], check=True, env=environment, timeout=240)
+    found = {one["metadata"]["name"] for one in json.loads((tmp_path / "report.json").read_text())["install"]}
+    assert found == {"fcn_plugin"} | ({"torch", "numpy"} - has.keys())
+
+
 def test_mim_finds_one_file_of_each_name(installed):
     """``mim train`` searches the package, links followed."""
     found = [name for _, _, names in os.walk(installed.site / "fcn_plugin", followlinks=True) for name in names]
@@ -197,3 +242,24 @@ def test_import_without_the_toolbox_says_what_to_install(missing, tmp_path):
     assert outcome.returncode == 1
     assert message.startswith("ImportError: fcn_plugin runs inside the MMSegmentation toolbox")
     assert f"of which {missing} is not installed" in message and 'pip install "fcn_plugin[toolbox]"' in message
+
+
+WITHOUT_OPERATORS = """
+import sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "mmseg.models":
+            raise ImportError("undefined symbol: _ZN3c10", name="mmcv._ext")
+
+sys.meta_path.insert(0, Finder())
+import fcn_plugin
+"""
+
+
+def test_import_beside_an_mmcv_without_its_operators(tmp_path):
+    """An mmcv that was compiled for another torch; of mmcv-lite, the toolbox's import reports the same module."""
+    outcome = run(sys.executable, "-c", WITHOUT_OPERATORS, cwd=tmp_path)
+    message = outcome.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: MMSegmentation needs mmcv's compiled operators, which cannot be loaded (")
+    assert "undefined symbol" in message and "Run `pip uninstall mmcv mmcv-lite`" in message

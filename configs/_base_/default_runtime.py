@@ -3,8 +3,7 @@ default_scope = 'mmseg'
 runner_type = 'StagedRunner'  # trains the stages before (`earlier_stage`) and checks, also from the toolbox's own tools
 env_cfg = dict(
     cudnn_benchmark=False,  # images come in many sizes
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    mp_cfg=dict(opencv_num_threads=0))
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=False)

@@ -12,9 +12,14 @@ from typing import NoReturn, TypeVar
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import init_dist
+from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import MODEL_WRAPPERS
 from mmengine.utils.dl_utils import set_multi_processing
 from torch import distributed
+
+from ..utils.config import class_of
 
 #: The variable by which a launcher tells a process its number.
 RANKS = dict(pytorch="RANK", slurm="SLURM_PROCID", mpi="OMPI_COMM_WORLD_RANK")
@@ -23,34 +28,45 @@ PATIENCE = 5.0  #: seconds for which the other processes let the first one say w
 
 
 def set_up_distributed(cfg: Config) -> None:
-    """Prepare ``cfg`` and the process group for several CPU processes; leaves the group of GPUs to mmengine to open.
+    """Prepare ``cfg`` for several processes, as the device asks for; opens the group of CPU processes.
 
     mmengine calls torch.cuda for any backend, so on the CPU the gloo group is opened here, before the Runner, and the
-    model is wrapped without device ids.
+    model is wrapped without device ids. GPUs' group is left to mmengine: by nccl, or gloo where that is not in PyTorch,
+    as on Windows.
 
     Raises:
-        ValueError: for a launcher that cannot start CPU processes, or did not start this one.
+        ValueError: for a launcher that cannot start such processes, or did not start this one.
     """
     launcher = cfg.get("launcher", "none")
     if launcher == "none":
         return
     _leave_process_group_at_exit()
-    on_cpu = not torch.cuda.is_available()
-    if on_cpu and launcher != "pytorch":
+    device = get_device()
+    if device == "mps":
+        raise ValueError(f"several processes work on CUDA and on CPUs, not on {device}: leave out --launcher")
+    if device == "cpu" and launcher != "pytorch":
         raise ValueError(f"without a GPU, --launcher must be 'pytorch' (tools/dist_train.sh), got {launcher!r}")
     if (rank := RANKS.get(launcher)) and rank not in os.environ:
         script = "tools/slurm_train.sh" if launcher == "slurm" else "torchrun or tools/dist_train.sh"
         raise ValueError(f"--launcher {launcher}: {rank} is not set: start it with {script}")
-    if not on_cpu:
+    if device != "cpu":
+        backend = (cfg.get("env_cfg") or {}).get("dist_cfg", {}).get("backend", "nccl")
+        if backend == "nccl" and not distributed.is_nccl_available():
+            cfg.merge_from_dict({"env_cfg.dist_cfg.backend": "gloo"})
         return
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
-    cfg.model_wrapper_cfg = dict(
-        type="MMDistributedDataParallel",
-        device_ids=None,
-        broadcast_buffers=False,
-        gradient_as_bucket_view=True,  # gradients are summed where they are: no copies of 500 MB
-    )
+    cfg.model_wrapper_cfg = cpu_wrapper(cfg)
+
+
+def cpu_wrapper(cfg: Config) -> dict:
+    """The config's ``model_wrapper_cfg`` for CPU processes; what it says itself stays."""
+    wanted = dict(cfg.get("model_wrapper_cfg") or {"find_unused_parameters": cfg.get("find_unused_parameters", False)})
+    if class_of({"type": MMDistributedDataParallel, **wanted}, MODEL_WRAPPERS) is not MMDistributedDataParallel:
+        return wanted
+    # gradients are summed where they are: no copies of 500 MB
+    ours = dict(type="MMDistributedDataParallel", broadcast_buffers=False, gradient_as_bucket_view=True)
+    return {**ours, **wanted, "device_ids": None}
 
 
 @cache

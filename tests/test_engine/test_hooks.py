@@ -188,15 +188,18 @@ class TestCheckpointCheck:
         with pytest.raises(WeightsError, match="missing: decode_head.bias"):
             check_state_dict(model, {"decode_head.weight": torch.zeros(1, 1, 1, 1)})
 
-    @pytest.mark.parametrize("wrapped", [False, True])
-    def test_hook(self, wrapped):
-        """What is not taken over leaves the checkpoint, so that the toolbox finds nothing unknown."""
+    @pytest.mark.parametrize("wrapped, prefix", [(False, ""), (True, ""), (False, "module.")])
+    def test_hook(self, wrapped, prefix):
+        """What is not taken over leaves the checkpoint, so that the toolbox finds nothing unknown.
+
+        DDPStrategy saves names with ``module.``.
+        """
         model = segmentor(16)
         if wrapped:  # for test-time augmentation
             outer = nn.Module()
             outer.module = model
         runner = runner_of(outer if wrapped else model)
-        checkpoint = dict(state_dict=segmentor(32).state_dict())
+        checkpoint = dict(state_dict={prefix + key: value for key, value in segmentor(32).state_dict().items()})
         CheckpointCheckHook().after_load_checkpoint(runner, checkpoint)
         assert "decode_head.upscore.weight" not in checkpoint["state_dict"]
         assert "decode_head.score_fr.weight" in checkpoint["state_dict"]

@@ -5,11 +5,16 @@ import sys
 import time
 
 import pytest
+import torch
 from mmengine.config import Config
-from testing.utils import PROCESSES, free_port, run
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import FlexibleRunner
+from testing.utils import PROCESSES, free_port, needs_torch, run, tiny_config, weights
 from torch import distributed as torch_distributed
+from torch import nn
 
 from fcn_plugin.engine import distributed
+from fcn_plugin.visualization.run_log import read_json_lines
 
 LAUNCHED = Config(dict(launcher="pytorch", env_cfg=dict(dist_cfg=dict(backend="nccl"))))
 
@@ -93,7 +98,8 @@ import torch
 from mmengine.config import Config
 from fcn_plugin.engine.distributed import set_up_distributed
 atexit.register(lambda: print("joined:", torch.distributed.is_initialized()))
-torch.cuda.is_available = lambda: {opener == "mmengine"}
+import fcn_plugin.engine.distributed
+fcn_plugin.engine.distributed.get_device = lambda: "{"cuda" if opener == "mmengine" else "cpu"}"
 for _ in range(2):
     set_up_distributed(Config(dict(launcher="pytorch")))
 if {opener == "mmengine"}:
@@ -107,3 +113,92 @@ assert torch.distributed.get_backend() == "gloo"
     outcome = run(sys.executable, script, cwd=tmp_path, **address)
     assert outcome.returncode == code and outcome.stdout.splitlines()[-1] == "joined: False"
     assert not outcome.errors and ("ValueError: wrong" in outcome.stderr) == (code == 1)
+
+
+def launched(monkeypatch, device: str, nccl: bool = True, **settings) -> Config:
+    """A config as it is prepared for several processes on a device; none is joined."""
+    monkeypatch.setattr(distributed, "get_device", lambda: device)
+    monkeypatch.setattr(torch_distributed, "is_nccl_available", lambda: nccl)
+    monkeypatch.setattr(torch_distributed, "is_initialized", lambda: True)
+    monkeypatch.setenv("RANK", "0")
+    cfg = Config(dict(launcher="pytorch", **settings))
+    distributed.set_up_distributed(cfg)
+    return cfg
+
+
+@pytest.mark.parametrize("settings", [{}, dict(env_cfg=dict(dist_cfg=dict(backend="nccl", timeout=60)))])
+@pytest.mark.parametrize("nccl", [True, False])
+def test_backend_of_gpus(nccl, settings, monkeypatch):
+    """Windows has no nccl; the rest is the toolbox's."""
+    cfg = launched(monkeypatch, "cuda", nccl, **settings)
+    found = cfg.get("env_cfg", {}).get("dist_cfg", {})
+    assert found.get("backend", "nccl") == ("nccl" if nccl else "gloo")
+    assert found.get("timeout") == (60 if settings else None) and "model_wrapper_cfg" not in cfg
+
+
+def test_no_processes_on_mps(monkeypatch):
+    with pytest.raises(ValueError, match="^several processes work on CUDA and on CPUs, not on mps: leave out"):
+        launched(monkeypatch, "mps")
+
+
+OURS = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, dict(OURS, find_unused_parameters=False)),
+        (dict(find_unused_parameters=True), dict(OURS, find_unused_parameters=True)),
+        (dict(model_wrapper_cfg=dict(static_graph=True, device_ids=[0])), dict(OURS, static_graph=True)),
+        (
+            dict(model_wrapper_cfg=dict(type=MMDistributedDataParallel, broadcast_buffers=True)),
+            dict(OURS, type=MMDistributedDataParallel, broadcast_buffers=True),
+        ),
+        (dict(model_wrapper_cfg=dict(type=nn.Identity)), dict(type=nn.Identity)),
+    ],
+)
+def test_wrapper_of_cpu_processes(settings, expected, monkeypatch):
+    """What the config says of it stays, and other wrappers are left alone."""
+    assert launched(monkeypatch, "cpu", **settings).model_wrapper_cfg == expected
+
+
+def train_and_test(strategy: dict, config: str, work_dir: str, port: int) -> None:
+    """In one process of a group, by mmengine's FlexibleRunner."""
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch_distributed.init_process_group("gloo")
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(launcher="pytorch", work_dir=work_dir, precision="float32"))
+    cfg.strategy = strategy
+    FlexibleRunner.from_cfg(cfg).train()
+    if strategy["type"] == "DDPStrategy":  # names of its checkpoints begin with "module."
+        cfg.merge_from_dict(dict(load_from=f"{work_dir}/iter_2.pth", experiment_name="test"))
+        FlexibleRunner.from_cfg(cfg).test()
+    torch_distributed.destroy_process_group()
+
+
+STRATEGIES = {
+    "ddp": dict(type="DDPStrategy", model_wrapper=dict(device_ids=None)),
+    "fsdp": dict(
+        type="FSDPStrategy",
+        state_dict_cfg="full",  # one file, not one for each process
+        # without it PyTorch looks for a GPU
+        model_wrapper=dict(type="MMFullyShardedDataParallel", use_orig_params=True, device_id=torch.device("cpu")),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ddp", pytest.param("fsdp", marks=needs_torch("2.4", "FSDP on a CPU"))])
+def test_flexible_runner(name, voc, tmp_path):
+    """Our configs, hooks and metrics under the runner of other projects."""
+    config = tiny_config(tmp_path, voc, "fcn8s_vgg16_voc", **{"train_cfg.max_iters": 2, "train_cfg.val_interval": 2})
+    arguments = (STRATEGIES[name], str(config), str(tmp_path / "work"), free_port())
+    process = PROCESSES.Process(target=train_and_test, args=arguments)
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode == 0
+    keys = weights(tmp_path / "work/iter_2.pth").keys()
+    assert {"decode_head.score_fr.weight", "neck.fc7.bias"} <= {key.removeprefix("module.") for key in keys}
+    logs = sorted((tmp_path / "work").glob("*/vis_data/scalars.json"))
+    figures = [record["mIoU"] for log in logs for record in read_json_lines(log) if "mIoU" in record]
+    assert len(figures) == 1 and figures[0] > 0

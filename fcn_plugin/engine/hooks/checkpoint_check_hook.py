@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from ...checks.weights import check_expectations, check_state_dict, expectations_of
 from ...models.pretrained_part import pretrained_source
 from ...utils.config import class_of
+from ...weights.importing import without_wrappers
 from ...weights.layer_names import canonical, is_reference_name
 from ..precision import precision_in_use, set_precision
 
@@ -60,6 +61,9 @@ class CheckpointCheckHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights; raises WeightsError as :func:`check_state_dict` and :func:`check_expectations`."""
         state_dict = checkpoint.get("state_dict") or checkpoint.get("model_state_dict") or checkpoint
+        if (bare := without_wrappers(state_dict)).keys() != state_dict.keys():  # saved by a FlexibleRunner's strategy
+            state_dict.clear()
+            state_dict.update(bare)
         if all(map(is_reference_name, state_dict)):
             state_dict = canonical(state_dict)
             checkpoint.clear()
