@@ -11,9 +11,9 @@ try:
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         # FCN needs none of mmcv's compiled operators, whose absence this module reports
         warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
-        import mmcv.cnn.bricks.transformer
-        import mmengine
-        import mmseg.datasets  # some versions print which of their optional packages are not there
+        import mmcv.cnn.bricks.transformer  # noqa: F401
+        import mmengine  # noqa: F401
+        import mmseg.datasets  # noqa: F401  some versions print which of their optional packages are not there
         import mmseg.models  # noqa: F401
 except ImportError as error:
     if error.name == "mmcv._ext":
