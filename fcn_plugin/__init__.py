@@ -13,7 +13,7 @@ try:
         warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
         import mmcv.cnn.bricks.transformer  # noqa: F401
         import mmengine  # noqa: F401
-        import mmseg.datasets  # noqa: F401  some versions print which of their optional packages are not there
+        import mmseg.datasets  # some versions print which of their optional packages are not there
         import mmseg.models  # noqa: F401
 except ImportError as error:
     if error.name == "mmcv._ext":
@@ -27,6 +27,13 @@ except ImportError as error:
     raise ImportError(
         f"fcn_plugin runs inside the MMSegmentation toolbox, of which {error.name.partition('.')[0]} is not installed:"
         ' run `pip install "fcn_plugin[toolbox]"`, or install mmsegmentation, mmcv and mmengine yourself'
+    ) from error
+except RuntimeError as error:
+    if "torchvision" not in str(error):
+        raise
+    raise ImportError(
+        f"torchvision, which the toolbox imports, does not fit the installed torch ({error}): install the version that"
+        " belongs to it, or run `pip uninstall torchvision`"
     ) from error
 
 from . import datasets, engine, evaluation, models, paper, registry
