@@ -234,32 +234,44 @@ def test_editable_installation_reads_the_checkout_and_leaves_it_clean(tmp_path):
     assert found.resolve() == checkout / "configs/_base_/models/fcn_vgg16.py"
 
 
-@pytest.mark.parametrize("missing", ["mmseg", "mmcv", "mmengine"])
-def test_import_without_the_toolbox_says_what_to_install(missing, tmp_path):
-    code = f"import sys; sys.modules[{missing!r}] = None; import fcn_plugin"
-    outcome = run(sys.executable, "-c", code, cwd=tmp_path)
-    message = outcome.stderr.strip().splitlines()[-1]
-    assert outcome.returncode == 1
-    assert message.startswith("ImportError: fcn_plugin runs inside the MMSegmentation toolbox")
-    assert f"of which {missing} is not installed" in message and 'pip install "fcn_plugin[toolbox]"' in message
-
-
-WITHOUT_OPERATORS = """
-import sys
+#: Imports the package where a module of the toolbox fails, for each module, and prints what is said.
+BROKEN = """
+import json, sys
 
 class Finder:
     def find_spec(self, name, *_):
-        if name == "mmseg.models":
-            raise ImportError("undefined symbol: _ZN3c10", name="mmcv._ext")
+        if name == broken:
+            raise error
 
+def missing(name):
+    return ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+cases = [(name, missing(name)) for name in ("mmengine", "mmcv", "mmseg")] + [
+    ("mmseg.models", ImportError("undefined symbol: _ZN3c10", name="mmcv._ext")),
+    ("mmseg.models", ImportError("cannot import name 'x'", name="mmcv.ops")),
+    ("mmseg.models", RuntimeError("operator torchvision::nms does not exist")),
+    ("mmseg.models", RuntimeError("no such thing")),
+]
 sys.meta_path.insert(0, Finder())
-import fcn_plugin
+said = []
+for broken, error in cases:
+    try:
+        import fcn_plugin
+    except Exception as caught:
+        said.append([type(caught).__name__, str(caught)])
+print(json.dumps(said))
 """
 
 
-def test_import_beside_an_mmcv_without_its_operators(tmp_path):
-    """An mmcv that was compiled for another torch; of mmcv-lite, the toolbox's import reports the same module."""
-    outcome = run(sys.executable, "-c", WITHOUT_OPERATORS, cwd=tmp_path)
-    message = outcome.stderr.strip().splitlines()[-1]
-    assert message.startswith("ImportError: MMSegmentation needs mmcv's compiled operators, which cannot be loaded (")
-    assert "undefined symbol" in message and "Run `pip uninstall mmcv mmcv-lite`" in message
+def test_import_beside_a_broken_toolbox(tmp_path):
+    """Parts that are missing, an mmcv without its operators (mmcv-lite) or of another torch, such a torchvision."""
+    *missing, operators, other, torchvision, last = json.loads(
+        run(sys.executable, "-c", BROKEN, cwd=tmp_path).check().stdout
+    )
+    for name, (kind, text) in zip(("mmengine", "mmcv", "mmseg"), missing, strict=True):
+        assert kind == "ImportError" and f"the MMSegmentation toolbox, of which {name} is not installed" in text
+        assert 'pip install "fcn_plugin[toolbox]"' in text
+    assert operators[1].startswith("MMSegmentation needs mmcv's compiled operators, which cannot be loaded (undefined")
+    assert "Run `pip uninstall mmcv mmcv-lite`" in operators[1]
+    assert torchvision[0] == "ImportError" and torchvision[1].startswith("torchvision, which the toolbox imports, does")
+    assert other == ["ImportError", "cannot import name 'x'"] and last == ["RuntimeError", "no such thing"]
