@@ -4,7 +4,10 @@ import json
 import sys
 
 import pytest
-from testing.utils import ROOT, run, run_tool, tiny_config
+from testing.utils import ROOT, needs_torch, run, run_tool, tiny_config
+
+
+pytestmark = needs_torch("2.4", "the measure of memory")
 
 
 @pytest.fixture(scope="module")
