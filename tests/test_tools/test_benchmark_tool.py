@@ -6,7 +6,6 @@ import sys
 import pytest
 from testing.utils import ROOT, needs_torch, run, run_tool, tiny_config
 
-
 pytestmark = needs_torch("2.4", "the measure of memory")
 
 
