@@ -7,6 +7,7 @@ import os
 import torch
 
 from fcn_plugin.engine.precision import computes_bfloat16
+from fcn_plugin.utils.torch_versions import require
 
 from .process import SideProcess
 from .report import sections, table
@@ -15,6 +16,7 @@ from .sides import DTYPES, OurSide, PeerSide
 
 def check(options: argparse.Namespace) -> None:
     """Refuse what cannot be measured before any process is started; set the dtypes."""
+    require("2.4", "the measure of memory")
     for name in ("shape", "batch", "repeats", "threads"):
         value = getattr(options, name)
         if value is not None and min(value if name == "shape" else [value]) <= 0:

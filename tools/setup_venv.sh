@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make a virtual environment with fcn_plugin and the tested versions: tools/setup_venv.sh EXTRAS
 # FCN_PLUGIN_VENV names its directory (default .venv), PYTHON the interpreter. A finished environment is reused.
-# FCN_PLUGIN_STACK=openmmlab takes OpenMMLab's own distributions of the toolbox; its MMCV is compiled (some 15 minutes).
+# FCN_PLUGIN_STACK=openmmlab takes OpenMMLab's own distributions of the toolbox, with PyTorch 2.1; its MMCV is compiled
+# (some 15 minutes).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${FCN_PLUGIN_VENV:-.venv}
@@ -17,6 +18,10 @@ esac
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
     echo "error: Python 3.10 or newer is needed, $python is $("$python" --version 2>&1): set PYTHON" >&2
+    exit 1
+fi
+if [ $constraints = constraints-openmmlab.txt ] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
+    echo "error: OpenMMLab's stack needs PyTorch 2.1, which is there up to Python 3.11; $python is $("$python" --version 2>&1): set PYTHON" >&2
     exit 1
 fi
 stamp="$venv/.fcn_plugin-$extras"

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.utils.checkpoint
+from testing.utils import needs_torch
 from torch import nn
 
 from benchmarks.measure import count_flops, layer_times, working_memory
@@ -43,6 +44,7 @@ SIZE = 1000  # values of the parameter; small values beside it take less than SL
 BYTES, SLACK = 4 * SIZE, 100
 
 
+@needs_torch("2.4", "the measure of memory")
 @pytest.mark.parametrize(
     "factor, decay, least, most",
     [

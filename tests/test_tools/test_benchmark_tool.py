@@ -4,7 +4,9 @@ import json
 import sys
 
 import pytest
-from testing.utils import ROOT, run, tiny_config
+from testing.utils import ROOT, needs_torch, run, tiny_config
+
+pytestmark = needs_torch("2.4", "the measure of memory")
 
 
 @pytest.fixture(scope="module")
