@@ -73,6 +73,10 @@ class StageRunner(Runner):
         Raises:
             ValueError: in one line, for what the toolbox does not accept.
         """
+        model = cfg.get("model") or {}
+        if (model.get("module") or {}).get("data_preprocessor"):
+            # around a model for test-time augmentation, the toolbox would put that of the config's top level
+            model.setdefault("data_preprocessor", model["module"]["data_preprocessor"])
         try:
             return super().from_cfg(cfg)
         except BUILD_ERRORS as error:

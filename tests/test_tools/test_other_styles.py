@@ -183,7 +183,7 @@ def test_every_command(style, fcn, voc, tmp_path):
     config, picture = write_style(tmp_path, style, voc), voc / "JPEGImages/image4.jpg"
     fcn("train", config, "--work-dir", "work", "--amp")
     checkpoint = "work/iter_2.pth"
-    fcn("test", config, checkpoint, "--work-dir", "work", "--tta", "--out", "predictions")
+    fcn("test", config, checkpoint, "--work-dir", "work", "--tta", "--no-amp", "--out", "predictions")
     fcn("predict", picture, config, checkpoint, "--out", "predicted", "--tta", "--device", "cpu")
     fcn("export", config, checkpoint, "--out", "network.pt2", "--shape", 40, 48, "--fixed-size")
     fcn("browse", config, "--split", "val", "--out", "browsed", "--number", 1)
