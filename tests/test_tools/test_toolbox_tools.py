@@ -104,12 +104,14 @@ def test_a_broken_label_is_refused(shapes, tmp_path):
 
 
 def test_two_processes(voc, tmp_path):
-    """On CPU processes; the toolbox's own script starts its own tool."""
+    """On CPU processes; the toolbox's own script starts its own tool. What the user says of the wrapper stays."""
     same = {"model.neck.dropout_ratio": 0.0, "precision": "float32", "optim_wrapper.optimizer.lr": 1e-5}
     config = tiny_config(tmp_path, voc, **same)
     command = ("bash", TOOLBOX / "dist_train.sh", config, 2, "--work-dir", tmp_path / "two")
-    outcome = run(*command, cwd=tmp_path, PORT=free_port()).check()
+    wrapper = ("--cfg-options", "model_wrapper_cfg.find_unused_parameters=True")
+    outcome = run(*command, *wrapper, cwd=tmp_path, PORT=free_port()).check()
     assert outcome.stdout.count("Plan:") == 1
+    assert "find_unused_parameters=True was specified in DDP constructor, but did not find any" in outcome.stderr
     two_images = ("--cfg-options", "train_dataloader.batch_size=2")
     run_tool("train.py", config, "--work-dir", tmp_path / "one", *two_images, cwd=tmp_path).check()
     assert_same_weights(tmp_path / "two/iter_4.pth", tmp_path / "one/iter_4.pth", rtol=1e-5, atol=1e-6)
