@@ -1,6 +1,6 @@
 """``python -m fcn_plugin`` is ``fcn``."""
 
-from .cli import main
+from fcn_plugin_cli.main import main
 
 if __name__ == "__main__":
     main()

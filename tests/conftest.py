@@ -1,5 +1,6 @@
 """Environment and fixtures for all tests."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -19,6 +20,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)  # of this process, which has read the variable before
     os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported out of garbage collections: the toolbox collects whenever it builds a data set."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

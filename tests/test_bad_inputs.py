@@ -13,8 +13,8 @@ from bad_inputs.case import Bad, Folder, files
 from mmengine.registry import DefaultScope
 from testing.utils import POOL5, ROOT, WIDTH, run_tool
 
-from fcn_plugin import cli
 from fcn_plugin.datasets.shapes_generator import write_shapes
+from fcn_plugin_cli import main as cli
 
 KINDS = sorted(module.name for module in iter_modules(bad_inputs.__path__) if module.name != "case")
 TABLE = [(kind, row) for kind in KINDS for row in import_module(f"bad_inputs.{kind}").TABLE]

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from fcn_plugin.commands.setting_action import SettingAction, parse_value
+from fcn_plugin_cli.commands.setting_action import SettingAction, parse_value
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """What a maintainer runs: the commands of the bug report, the hooks, and the set-up of the environment."""
 
+import os
 import re
+import runpy
 import sys
 
 import pytest
+import setuptools
 import yaml
 from testing.utils import ROOT, run
 
@@ -31,3 +34,19 @@ def test_an_unknown_stack_is_refused(tmp_path):
     refused = run("bash", ROOT / "tools/setup_venv.sh", "toolbox", cwd=tmp_path, **environment)
     assert refused.returncode == 1 and not (tmp_path / "venv").exists()
     assert refused.stderr.strip() == "error: FCN_PLUGIN_STACK must be maintained or openmmlab, got 'other'"
+
+
+@pytest.mark.parametrize("repository", [None, "owner/name"])
+def test_links_of_the_readme_on_pypi(repository, monkeypatch):
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", given.update)
+    monkeypatch.setattr(os, "environ", dict(GITHUB_REPOSITORY=repository, GITHUB_SHA="abc") if repository else {})
+    runpy.run_path(str(ROOT / "setup.py"))
+    readme, page = (ROOT / "README.md").read_text(), given["long_description"]
+    if repository is None:
+        assert page == readme
+        return
+    assert "](https://github.com/owner/name/raw/abc/docs/images/strip.jpg)" in page
+    assert "](https://github.com/owner/name/blob/abc/docs/own_backbone.md)" in page and "](#models)" in page
+    links = re.findall(r"\]\(([^)\s]+)\)", page)
+    assert len(links) >= 20 and all(link.startswith(("http", "#")) for link in links)

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shlex
 import sys
 from argparse import ArgumentError
 from types import SimpleNamespace
@@ -14,10 +15,10 @@ from mmseg.registry import MODELS
 from testing.utils import ROOT, run
 
 import fcn_plugin
-from fcn_plugin import cli
 from fcn_plugin.checks.run import check_training
-from fcn_plugin.commands import train
 from fcn_plugin.weights.checkpoint import WeightsError
+from fcn_plugin_cli import main as cli
+from fcn_plugin_cli.commands import train
 
 #: The tool by the toolbox's or its customary name, arguments that it takes, and what some of them become.
 TOOLS = {
@@ -38,6 +39,8 @@ TOOLS = {
     "oracle": ("oracle.py", "labels --factors 3 4", dict(factors=[3, 4], ignore_index=255, upsampling="nearest")),
     "data-speed": ("benchmark_data.py", "c.py --workers 0 2", dict(workers=[0, 2], split="train", seconds=10)),
     "patches": ("benchmark_patches.py", "--sizes 404", dict(sizes=[404], batch_size=16)),
+    "benchmark": ("benchmark.py", "c.py --shape 3 4 --repeat-times 2", dict(shape=[3, 4], repeats=2, layers=False)),
+    "demo": ("demo.py", "--images 2 --no-amp", dict(images=2, amp=False)),
 }
 
 
@@ -51,8 +54,7 @@ def executed(monkeypatch):
 
 def test_each_subcommand_has_a_tool():
     assert list(TOOLS) == list(cli.COMMANDS)
-    own = {"benchmark.py", "demo.py"}  # of the repository: no part of the command
-    assert {tool for tool, *_ in TOOLS.values()} == {path.name for path in (ROOT / "tools").glob("*.py")} - own
+    assert {tool for tool, *_ in TOOLS.values()} == {path.name for path in (ROOT / "tools").glob("*.py")}
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -80,6 +82,39 @@ def test_help_names_all_options(name, capsys):
     assert all(action.help for action in parser._actions)
 
 
+@pytest.mark.parametrize("name", TOOLS)
+def test_examples(name, executed):
+    """Each is a command line that its own parser takes, and the shipped configs in it are there."""
+    examples = cli.load(name)[0].EXAMPLES
+    assert 1 <= len(examples) <= 3
+    for example in examples:
+        program, *words = shlex.split(example)
+        assert program == "fcn" and " ".join(words[: len(name.split())]) == name
+        cli.main(words)
+        assert executed.pop(f"fcn {name}")
+        assert all((ROOT / word).is_file() for word in words if word.startswith("configs/"))
+
+
+def test_benchmark_without_the_repository(monkeypatch, tmp_path):
+    monkeypatch.setattr(fcn_plugin, "tools_dir", lambda: tmp_path / "tools")
+    with pytest.raises(FileNotFoundError, match=r"needs the folder benchmarks/ .* run `pip install -e \.` in a clone"):
+        cli.load("benchmark")[0].run(SimpleNamespace())
+
+
+def test_help_of_a_misspelt_line(capsys):
+    """Who asks for help gets it."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--wrok-dir", "w", "--help"])
+    assert end.value.code == 0 and "examples:\n  fcn train configs/" in capsys.readouterr().out
+
+
+def test_hint_of_a_tool(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tools/infer.py", "a.jpg", "--opacty", "1"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "tools/infer.py"), run_name="__main__")
+    assert "infer.py: error: unrecognized arguments: --opacty, did you mean '--opacity'?" in capsys.readouterr().err
+
+
 def test_overview_by_the_package(tmp_path):
     printed = run(sys.executable, "-m", "fcn_plugin", "-h", cwd=tmp_path).check().stdout
     assert all(name in printed for name in TOOLS)
@@ -102,7 +137,21 @@ def test_version(capsys):
         (["heatmap"], "there is no command 'heatmap', did you mean 'heat-map'?"),
         (["xyz"], "there is no command 'xyz'\n"),
         (["--xyz"], "unrecognized arguments: --xyz"),
-        (["oracle", "labels", "--xyz"], "fcn oracle: error: unrecognized arguments: --xyz"),
+        (["oracle", "labels", "--xyz"], "fcn oracle: error: unrecognized arguments: --xyz\n"),
+        (["--verison"], "fcn: error: unrecognized arguments: --verison, did you mean '--version'?"),
+        (["train", "c.py", "--wrok-dir", "w"], "unrecognized arguments: --wrok-dir, did you mean '--work-dir'?"),
+        (["train", "c.py", "--wrok-dir=w w"], "unrecognized arguments: --wrok-dir, did you mean '--work-dir'?"),
+        (["train", "c.py", "-amp"], "unrecognized arguments: -amp, did you mean '--amp'?"),
+        (["train", "--cfg", "a=1"], "unrecognized arguments: --cfg, did you mean '--cfg-options'?"),
+        (["train", "c.py", "--no"], "unrecognized arguments: --no, did you mean '--no-amp' or '--no-check'?"),
+        (["predict", "--frame", "--xyz"], "unrecognized arguments: --frame, did you mean '--frames'?; --xyz\n"),
+        (["export", "c.py", "a.pth", "--otu", "b.onnx"], "unrecognized arguments: --otu, did you mean '--out'?"),
+        (
+            ["prepare", "voc", "--chek"],
+            "unrecognized arguments: --chek, did you mean '--check'?",
+        ),
+        (["train", "c.py", "--", "--amp"], "fcn train: error: unrecognized arguments: --amp\n"),
+        (["pred"], "there is no command 'pred', did you mean 'predict'?"),
         (["train", "c.py", "--cfg-options", "train_cfg.max_iters"], "expected key=value, got 'train_cfg.max_iters'"),
         (["export", "c.py", "a.pth", "--out", "b.onnx", "--cfg-options", "=1"], "expected key=value, got '=1'"),
         (["alignment", "c.py", "--image", "i.png"], "fcn alignment: error: --image needs --out PICTURE"),
@@ -145,6 +194,12 @@ class TestExecute:
     @pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])
     def test_user_errors(self, end, kind):
         assert end(kind("no such thing")) == "error: no such thing"
+
+    def test_a_missing_toolbox(self, end):
+        """Its remedy stands in the package's error; what fails to be imported otherwise keeps its traceback."""
+        assert end(ImportError("run pip install"), is_user_error=None) == "error: run pip install"
+        with pytest.raises(ImportError):
+            end(ImportError("no symbol", name="mmcv._ext"))
 
     def test_others_keep_their_traceback(self, end):
         with pytest.raises(RuntimeError, match="bug"):

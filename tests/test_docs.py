@@ -16,15 +16,18 @@ import sys
 from itertools import product, zip_longest
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
-from testing.utils import ROOT, skip_on_openmmlab
+from PIL import Image
+from testing.utils import ROOT, skip_on_openmmlab, tiny_config
+from testing.weight_files import fcn_weights, write_caffemodel
 
-import benchmarks.main
-from fcn_plugin import cli
+import fcn_plugin
 from fcn_plugin.checks.model import check_model
+from fcn_plugin_cli import main as cli
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -97,11 +100,24 @@ def test_other_code_compiles(page):
         compile(code, page.name, "exec")
 
 
+def test_the_first_code_of_the_readme_paints_a_picture(tmp_path, monkeypatch, voc):
+    """With a narrow network in a file of the reference's format."""
+    (_, code, _), *_ = blocks(ROOT / "README.md", "python")
+    assert len(code.splitlines()) <= 5
+    tiny_config(tmp_path, voc, "fcn8s_vgg16_sbd", "fcn8s_vgg16_sbd")
+    write_caffemodel(tmp_path / "fcn8s-heavy-pascal.caffemodel", fcn_weights((4, 3)))
+    shutil.copy(voc / "JPEGImages/image0.jpg", tmp_path / "cat.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fcn_plugin, "config_dir", lambda: tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    photograph, painted = (np.asarray(Image.open(name)) for name in ("cat.jpg", "painted.png"))
+    assert photograph.shape == painted.shape and (photograph != painted).any()
+
+
 @pytest.mark.parametrize("command", tool_commands(), ids=" ".join)
 def test_tools_take_the_command(command, monkeypatch):
     parsed, errors = [], io.StringIO()
     monkeypatch.setattr(cli, "execute", lambda command, parser, args: parsed.append(args))
-    monkeypatch.setattr(benchmarks.main, "main", lambda: parsed.append(benchmarks.main.parse_args()))
     monkeypatch.setattr(sys, "argv", list(command))
     try:
         with contextlib.redirect_stderr(errors):

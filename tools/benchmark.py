@@ -1,10 +1,7 @@
-"""Time, memory and compute of a config's network, also against pytorch-fcn, and where its time goes."""
+# PYTHON_ARGCOMPLETE_OK
+"""What `fcn benchmark` does."""
 
-import sys
-from pathlib import Path
+from fcn_plugin_cli.main import run
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from benchmarks.main import main
-
-    main()
+    run("benchmark")

@@ -1,6 +1,7 @@
+# PYTHON_ARGCOMPLETE_OK
 """What `fcn oracle` does."""
 
-from fcn_plugin.cli import run
+from fcn_plugin_cli.main import run
 
 if __name__ == "__main__":
     run("oracle")

@@ -15,6 +15,7 @@ from ..utils.text import summarize
 from ..visualization.figures import check_picture_name, read_image, save_figure
 from ..weights.download import local_file
 from ..weights.importing import import_weights, set_preprocessing
+from ..weights.preprocessing import named_preprocessing
 from .class_scores import ClassScores, build_classifier, class_scores, number_of_classes
 
 
@@ -118,6 +119,7 @@ def write_heat_maps(
             cannot be written; nothing is written then.
     """
     check_picture_name(out)
+    named_preprocessing(preprocessing)
     picture = read_image(image)
     checkpoint = import_weights(local_file(weights))
     num_classes = number_of_classes(checkpoint)

@@ -19,7 +19,7 @@ from .checkpoint import WeightsError, read_checkpoint
 from .keras_vgg import HDF5_SIGNATURE, KerasVGG, read_keras
 from .layer_names import architecture, canonical, is_canonical
 from .mmpretrain_vgg import MMPretrainVGG
-from .preprocessing import PREPROCESSINGS, describe, preprocessing_of
+from .preprocessing import PREPROCESSINGS, describe, named_preprocessing, preprocessing_of
 from .pytorch_fcn import PyTorchFCN
 from .safetensors_file import SUFFIX, is_safetensors, write_safetensors
 from .source import WeightSource
@@ -176,9 +176,10 @@ def set_preprocessing(checkpoint: dict, name: str | None, where: str) -> None:
         where (str): what to call the weights in the error.
 
     Raises:
+        ValueError: if there is no preprocessing of this name.
         WeightsError: if it is not known, or known to be another one.
     """
-    known, given = checkpoint["meta"].get("preprocessing"), PREPROCESSINGS[name] if name else None
+    known, given = checkpoint["meta"].get("preprocessing"), named_preprocessing(name)
     if known is None and given is None:
         choices = "; ".join(f"{key} ({describe(value)})" for key, value in PREPROCESSINGS.items())
         raise WeightsError(f"{where} does not tell which input it expects: give --preprocessing, one of {choices}")

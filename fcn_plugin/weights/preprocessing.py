@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..utils.text import nearest
 from .checkpoint import WeightsError
 
 #: Caffe's ImageNet networks and the reference FCN: BGR, 0..255, minus the mean.
@@ -22,6 +23,18 @@ PREPROCESSINGS = dict(caffe=CAFFE, torchvision=TORCHVISION, rgb255=RGB_255)
 #: Levels by which means may differ: the VGG authors, Keras and the reference FCN each round them differently.
 MEAN_TOLERANCE = 2.0
 STD_TOLERANCE = 0.05
+
+
+def named_preprocessing(name: str | None) -> dict | None:
+    """A preprocessing by its name on the command line, None for none.
+
+    Raises:
+        ValueError: if there is no such name.
+    """
+    if name is not None and name not in PREPROCESSINGS:
+        choices = ", ".join(PREPROCESSINGS)
+        raise ValueError(f"--preprocessing must be one of {choices}, got {name!r}{nearest(name, PREPROCESSINGS)}")
+    return PREPROCESSINGS[name] if name else None
 
 
 def preprocessing_of(data_preprocessor: Mapping) -> dict:

@@ -1,13 +1,12 @@
 """A narrow config, and a peer that is the same network."""
 
-import sys
 from argparse import Namespace
 
 import pytest
 from testing.stub_peer import make_stub_peer
 from testing.utils import tiny_config
 
-from benchmarks.main import parse_args
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture
@@ -17,5 +16,5 @@ def options(tmp_path, monkeypatch) -> Namespace:
     monkeypatch.setattr("benchmarks.sides.keep_freed_memory", lambda: True)
     config = str(tiny_config(tmp_path, tmp_path))
     arguments = "--peer torchfcn --shape 20 31 --batch 2 --dtype fp32 --device cpu --repeats 1 --layers --sweep"
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", config, *arguments.split()])
-    return parse_args()
+    _, parser = cli.load("benchmark")
+    return parser.parse([config, *arguments.split()])

@@ -28,8 +28,8 @@ from testing.utils import (
     started,
 )
 
-from fcn_plugin import cli
 from fcn_plugin.datasets.shapes_generator import write_shapes
+from fcn_plugin.utils.signals import end_at_once, handled
 
 STAGES = ("fcn32s_narrow", "fcn16s_narrow", "fcn8s_narrow")
 SETTINGS = """
@@ -216,7 +216,7 @@ def in_group(rank: int, port: int, log: Path, arguments: list[str]) -> None:
 def call(function: Callable, *args: object) -> None:
     """What a subcommand is for a function: for a process of its own."""
     os.setsid()
-    with cli.handled({signal.SIGTERM: cli.end_at_once}):
+    with handled({signal.SIGTERM: end_at_once}):
         function(*args)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.registry import DefaultScope
 
-from fcn_plugin import cli
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture

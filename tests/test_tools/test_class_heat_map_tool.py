@@ -48,6 +48,7 @@ def test_draws_and_says_what_it_found(folder, tmp_path, options, found):
         ("segmentor.pth", "image.png", (), "the weights have no fc8.weight"),
         ("weights.pth", "names.txt", (), "names.txt is no image"),
         ("weights.pth", "missing.png", (), "there is no image"),
+        ("weights.pth", "missing.png", ("--preprocessing", "cafe"), "got 'cafe', did you mean 'caffe'?"),
         ("weights.pth", "image.png", ("--class", "sea"), "'sea' is not an index"),
     ],
 )

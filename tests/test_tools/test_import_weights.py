@@ -118,6 +118,7 @@ def test_wrong_input(fcn16s, tmp_path, voc, refuses):
         (file, "o.pth", "--for", fcn8s): "does not fit the config (missing: decode_head.score_pool3",
         (file, "o.pth", "--for", config, *wider): "another shape: backbone.conv1_1",
         (file, "there.pth"): "there.pth exists already",
+        ("none.pth", "o.pth", "--preprocessing", "cafe"): "one of caffe, torchvision, rgb255, got 'cafe', did you mean",
         (file, "o.pth", "--preprocessing", "torchvision"): "known to expect BGR",
     }
     for arguments, message in cases.items():

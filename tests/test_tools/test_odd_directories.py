@@ -9,9 +9,10 @@ from PIL import Image
 from testing.shapes import FC7
 from testing.utils import POOL5, ROOT, WIDTH, run_tool
 
-from fcn_plugin import cli, config_dir
+from fcn_plugin import config_dir
 from fcn_plugin.datasets.shapes_generator import write_shapes
 from fcn_plugin.utils.config import read_config
+from fcn_plugin_cli import main as cli
 
 NAME = "it's 50% [a, b], (\u00fc) {c} #1 & so on"
 DATA, WORK = f"data {NAME}", f"work {NAME}"

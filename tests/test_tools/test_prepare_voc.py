@@ -6,8 +6,8 @@ import pytest
 from testing.small_release import LISTS, make_archives, serving
 from testing.utils import run_tool, tiny_config
 
-from fcn_plugin import cli
-from fcn_plugin.commands import prepare_voc
+from fcn_plugin.datasets.preparation import release
+from fcn_plugin_cli import main as cli
 
 ARCHIVES = ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"]
 
@@ -15,7 +15,7 @@ ARCHIVES = ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"]
 @pytest.fixture
 def tool(monkeypatch, tmp_path):
     """``fcn prepare voc`` with a small release; calling it gives its exit code, 0 by default."""
-    monkeypatch.setattr(prepare_voc, "VOC_RELEASE", make_archives(tmp_path / "archives"))
+    monkeypatch.setattr(release, "VOC_RELEASE", make_archives(tmp_path / "archives"))
     monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")  # fcn sets it: for this test alone
 
     def call(*arguments: object) -> object:

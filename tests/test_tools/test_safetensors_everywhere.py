@@ -10,8 +10,8 @@ from mmseg.apis import MMSegInferencer
 from PIL import Image
 from testing.utils import run_tool, tiny_config
 
-from fcn_plugin import cli
 from fcn_plugin.apis import init_model
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture(scope="module")

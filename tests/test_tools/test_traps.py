@@ -10,9 +10,9 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from testing.utils import run_tool, tiny_config
 
-from fcn_plugin import cli
 from fcn_plugin.apis import init_model
 from fcn_plugin.weights.checkpoint import read_checkpoint
+from fcn_plugin_cli import main as cli
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,9 @@ WIDTH, POOL3, POOL4, POOL5, FC7 = 0.05, 13, 26, 26, 32
 HEAD_CHANNELS = {"fcn32s": [FC7], "fcn16s": [POOL4, FC7], "fcn8s": [POOL3, POOL4, FC7]}
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["fcn_plugin", "mmseg.apis", "torch._dynamo", "yapf.yapflib.yapf_api"])
+PROCESSES.set_forkserver_preload(
+    ["fcn_plugin", "mmseg.apis", "torch._dynamo", "yapf.yapflib.yapf_api", "testing.frozen"]
+)
 
 
 def make_voc(root: Path, num_classes: int = 21) -> Path:

@@ -73,7 +73,7 @@ def prepare_voc(
         archives (str | Path, optional): directory that has the archives: nothing is downloaded. If it has
             ``VOC2012test.tar``, the test images are unpacked as well.
         sbd (bool): False for VOC2012 alone.
-        voc2011 (bool): take VOC2011's lists from its archive, and derive seg11valid from them as a proof.
+        voc2011 (bool): take VOC2011's lists from its archive, and check seg11valid against them.
         workers (int): processes that convert labels, >= 1.
         release (VOCRelease): the archives and what they have to contain.
         report (Callable): is told what is done.
