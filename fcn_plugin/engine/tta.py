@@ -63,7 +63,8 @@ def augmented_model(cfg: Config, model: Mapping | torch.nn.Module) -> dict:
             "SegTTAModel takes the sigmoid of a single score (decode_head.out_channels=1) twice: set"
             " tta_model.type=MeanTTAModel"
         )
-    return dict(**cfg.tta_model, module=model)
+    # types as texts: the copy of the config could not be read with classes of pure Python in it
+    return dict(**cfg.tta_model.to_dict(), module=model)
 
 
 def augmented_pipeline(cfg: Config, plain: Sequence[Mapping]) -> list[Mapping]:

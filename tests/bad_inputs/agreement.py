@@ -164,7 +164,10 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
     ),
     Bad(
         "one-score-of-the-toolbox",
-        "of which CrossEntropyLoss takes a softmax",
+        (
+            "FCN32sHead: CrossEntropyLoss cannot train a head of 1 score a pixel, with labels of 2 classes",
+            "set loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True), or leave out_channels out",
+        ),
         config=own("classes=('a', 'b')", 2)
         + "model['decode_head'].update(out_channels=1, loss_decode=dict(_delete_=True, type='CrossEntropyLoss'))",
     ),

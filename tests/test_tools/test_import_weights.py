@@ -8,12 +8,12 @@ from mmengine.config import Config
 from testing import weight_files as files
 from testing.utils import run_tool, tiny_config, weights
 
-from fcn_plugin import cli
 from fcn_plugin.checks.weights import PARTS
 from fcn_plugin.datasets import CamVidDataset
 from fcn_plugin.weights.importing import import_weights
 from fcn_plugin.weights.layer_names import canonical
 from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION
+from fcn_plugin_cli import main as cli
 
 
 def pretrained(file: Path) -> dict:

@@ -13,7 +13,8 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from yapf.yapflib import yapf_api
 
-from fcn_plugin import cli, config_dir
+from fcn_plugin import config_dir
+from fcn_plugin_cli import main as cli
 
 TOOLBOX = Path(mmseg.__file__).parent / ".mim"
 

@@ -21,6 +21,7 @@ class ScoreConv(nn.Conv2d):
 
     def reset_parameters(self) -> None:
         """Set weights and biases to zero, as in the reference."""
+        super().reset_parameters()  # draws, so that a seed gives the layers that are built later the same weights
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 

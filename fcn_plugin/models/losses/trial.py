@@ -42,7 +42,13 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
     Raises:
         ValueError: naming the loss, and why it cannot train the head.
     """
-    where = f"a head of {head.out_channels} scores a pixel, with labels of {head.num_classes} classes"
+    one = head.out_channels == 1
+    where = (
+        f"a head of {head.out_channels} score{'' if one else 's'} a pixel, with labels of {head.num_classes} classes"
+    )
+    remedy = "take one of those listed in docs/own_head.md"
+    if one:
+        remedy = "set loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True), or leave out_channels out"
     if head.sampler is not None:
         where += f" and weights of {type(head.sampler).__name__}"
     for loss in other_losses(head):
@@ -56,7 +62,7 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
             untold = isinstance(error, RuntimeError) and (not trains or "meta" in str(error))  # tensors without values
             reason = "" if untold else first_line(error)
         if reason:
-            raise ValueError(f"{name} cannot train {where} ({reason}): take one of those listed in docs/own_head.md")
+            raise ValueError(f"{name} cannot train {where} ({reason}): {remedy}")
 
 
 def minds_ignored(head: BaseDecodeHead) -> list[str]:
