@@ -49,6 +49,7 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
     remedy = "take one of those listed in docs/own_head.md"
     if one:
         remedy = "set loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True), or leave out_channels out"
+    where = f"a head of {scores} a pixel, with labels of {head.num_classes} classes"
     if head.sampler is not None:
         where += f" and weights of {type(head.sampler).__name__}"
     for loss in other_losses(head):
