@@ -42,12 +42,9 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
     Raises:
         ValueError: naming the loss, and why it cannot train the head.
     """
-    one = head.out_channels == 1
-    where = (
-        f"a head of {head.out_channels} score{'' if one else 's'} a pixel, with labels of {head.num_classes} classes"
-    )
-    remedy = "take one of those listed in docs/own_head.md"
-    if one:
+    scores, remedy = f"{head.out_channels} scores", "take one of those listed in docs/own_head.md"
+    if head.out_channels == 1:
+        scores = "1 score"
         remedy = "set loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True), or leave out_channels out"
     where = f"a head of {scores} a pixel, with labels of {head.num_classes} classes"
     if head.sampler is not None:
