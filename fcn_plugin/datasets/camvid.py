@@ -15,7 +15,7 @@ class CamVidDataset(BaseSegDataset):
 
     Args:
         img_suffix (str, optional): that of the images. By default ``.png``, as in the release and as
-            ``tools/prepare_camvid.py`` writes them, or ``.jpg`` if the first image of the list is there as JPEG alone.
+            ``fcn prepare camvid`` writes them, or ``.jpg`` if the first image of the list is there as JPEG alone.
         **kwargs: those of the toolbox's dataset.
     """
 

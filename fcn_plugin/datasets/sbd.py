@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 @DATASETS.register_module()
 class SBDDataset(PascalVOCDataset):
-    """SBD's labels beside VOC2012's images, as ``tools/prepare_voc.py`` writes them: classes and palette are VOC's.
+    """SBD's labels beside VOC2012's images, as ``fcn prepare voc`` writes them: classes and palette are VOC's.
 
     Unlike VOC's own, these labels have no ignored border around the objects.
 

@@ -41,9 +41,9 @@ class DenseEncoderDecoder(AlignedEncoderDecoder):
     Weights are those of the toolbox's ``EncoderDecoder``. Training and its other test modes are unchanged. The paper's
     remark that learning to upsample is preferable can be checked by two commands, on any data::
 
-        python tools/test.py configs/fcn32s_vgg16_voc.py FCN32S --cfg-options model.type=DenseEncoderDecoder \\
+        fcn test configs/fcn32s_vgg16_voc.py FCN32S --cfg-options model.type=DenseEncoderDecoder \\
             model.test_cfg.mode=a_trous model.test_cfg.stride=8
-        python tools/test.py configs/fcn8s_vgg16_voc.py FCN8S
+        fcn test configs/fcn8s_vgg16_voc.py FCN8S
 
     Args:
         **kwargs: those of :class:`AlignedEncoderDecoder`.

@@ -1,7 +1,7 @@
 # SBD train (8,498 images), validated on seg11valid (736): the lists of the published figures.
 # SBD's images are part of VOC2012's JPEGImages; its labels, as PNG, lie beside VOC's.
 _base_ = './voc2012.py'
-data_help = 'Run `python tools/prepare_voc.py data/VOCdevkit` (3.4 GB to download).'
+data_help = 'Run `fcn prepare voc data/VOCdevkit` (3.4 GB to download).'
 train_dataloader = dict(
     dataset=dict(
         type='SBDDataset',

@@ -1,6 +1,6 @@
 # Drawn shapes, 160x128, 6 classes: train (1,000 images) and val (80); mirrored at random, 4 at a time.
 _base_ = './voc2012.py'
-data_help = 'Run `python tools/make_shapes.py data/shapes`.'
+data_help = 'Run `fcn prepare shapes data/shapes`.'
 data_root = 'data/shapes'
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabels', palette='ShapesDataset')]
 train_pipeline = [*load, dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]

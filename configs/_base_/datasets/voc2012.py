@@ -1,5 +1,5 @@
 # PASCAL VOC 2012 as downloaded: train (1,464 images) and val (1,449), whole images at native size, one at a time.
-data_help = 'Run `python tools/prepare_voc.py data/VOCdevkit --no-sbd` (2 GB to download).'
+data_help = 'Run `fcn prepare voc data/VOCdevkit --no-sbd` (2 GB to download).'
 data_root = 'data/VOCdevkit/VOC2012'
 load = [dict(type='LoadImageFromFile'), dict(type='LoadLabels', palette='PascalVOCDataset')]
 train_pipeline = [*load, dict(type='PackSegInputs')]
