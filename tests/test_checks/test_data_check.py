@@ -365,9 +365,7 @@ def test_data_root_and_its_files(tmp_path):
     set_data_root(cfg, str(tmp_path))
     assert {cfg[f"{name}_dataloader"].dataset.data_root for name in ("train", "val", "test")} == {str(tmp_path)}
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        with pytest.raises(
-            FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*fcn prepare voc.*--data-root"
-        ):
+        with pytest.raises(FileNotFoundError, match=f"train_dataloader needs {tmp_path}.*fcn prepare voc.*--data-root"):
             check_data(cfg)
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "ImageSets/Segmentation/train.txt").touch()
