@@ -76,7 +76,17 @@ def _leave_process_group_at_exit() -> None:
     A thread of gloo that still holds a tensor when Python is gone aborts the process, whose work is done; NCCL warns of
     a group that nobody left.
     """
-    atexit.register(lambda: distributed.is_initialized() and distributed.destroy_process_group())
+    atexit.register(lambda: distributed.is_initialized() and leave_process_group())
+
+
+def leave_process_group(group: distributed.ProcessGroup | None = None) -> None:
+    """Leave a group of processes, by default the one of all.
+
+    Some versions of PyTorch (2.1) hold Python's lock while they wait for gloo's threads, which need it to drop the last
+    tensor that they were given: for that, they get a moment before.
+    """
+    time.sleep(0.1)
+    distributed.destroy_process_group(group)
 
 
 def is_first_process() -> bool:
@@ -109,7 +119,7 @@ def run_in_first_process(check: Callable[[], T], cfg: Config) -> T:
         except Exception as caught:
             error = caught
     distributed.broadcast_object_list(outcome, src=0, group=group, device=torch.device("cpu"))
-    distributed.destroy_process_group(group)
+    leave_process_group(group)
     if error:
         raise error
     failed, result = outcome

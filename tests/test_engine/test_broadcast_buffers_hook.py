@@ -7,6 +7,7 @@ import torch
 from testing.utils import PROCESSES, free_port
 from torch import distributed, nn
 
+from fcn_plugin.engine.distributed import leave_process_group
 from fcn_plugin.engine.hooks import BroadcastBuffersHook
 
 
@@ -24,7 +25,7 @@ def in_process(rank: int, port: int, results) -> None:
     net = network(rank)
     BroadcastBuffersHook().before_val_epoch(SimpleNamespace(model=net))
     results.put((rank, {name: value.tolist() for name, value in net.named_buffers()}))
-    distributed.destroy_process_group()
+    leave_process_group()
 
 
 def test_two_processes():

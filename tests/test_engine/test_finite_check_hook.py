@@ -12,6 +12,7 @@ from torch import distributed, nn
 
 from fcn_plugin.datasets.shapes_generator import write_shapes
 from fcn_plugin.engine import distributed as group
+from fcn_plugin.engine.distributed import leave_process_group
 from fcn_plugin.engine.hooks import FiniteCheckHook
 from fcn_plugin.engine.hooks.finite_check_hook import NotFiniteError
 
@@ -119,7 +120,7 @@ def in_process(rank: int, port: int, bad: list[int], results) -> None:
         results.put((rank, str(error)[:30]))
     except SystemExit as end:
         results.put((rank, end.code))
-    distributed.destroy_process_group()
+    leave_process_group()
 
 
 @pytest.mark.parametrize(

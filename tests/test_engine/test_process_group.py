@@ -50,7 +50,7 @@ def in_process(rank: int, port: int, fails: bool, joined: bool, seconds: float, 
     except SystemExit as error:
         how = f"exit {error.code}"
     results.put((rank, how, ran, calls, time.monotonic() - start))
-    torch_distributed.destroy_process_group()
+    distributed.leave_process_group()
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -173,7 +173,7 @@ def train_and_test(strategy: dict, config: str, work_dir: str, port: int) -> Non
     if strategy["type"] == "DDPStrategy":  # names of its checkpoints begin with "module."
         cfg.merge_from_dict(dict(load_from=f"{work_dir}/iter_2.pth", experiment_name="test"))
         FlexibleRunner.from_cfg(cfg).test()
-    torch_distributed.destroy_process_group()
+    distributed.leave_process_group()
 
 
 STRATEGIES = {
