@@ -166,8 +166,9 @@ def model_preprocessing(model: nn.Module) -> dict:
         numbers = buffer.detach().cpu().numpy().astype(np.float32).ravel()
         return [float(str(number)) for number in numbers]  # 57.12, as it was given, not 57.11999893
 
+    names = ("_channel_conversion", "channel_conversion")  # of MMEngine, and of MMSegmentation 1.2
     return dict(
-        bgr_to_rgb=bool(getattr(preprocessor, "_channel_conversion", False)),
+        bgr_to_rgb=any(getattr(preprocessor, name, False) for name in names),
         mean=values("mean", 0.0),
         std=values("std", 1.0),
     )

@@ -103,7 +103,7 @@ def dry_run(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[Feature
     try:
         return _seen(_run_without_values(neck, features))
     except (RuntimeError, AssertionError) as error:
-        if "meta" in str(error):
+        if "meta" in str(error).lower():
             return None
         raise ValueError(
             f"{type(neck).__name__} does not take the maps of {type(backbone).__name__} ({'; '.join(map(str, maps))}):"

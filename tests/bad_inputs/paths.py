@@ -68,7 +68,7 @@ val_dataloader = dict(dataset=what)
     ),
     Bad(
         "root",
-        "train_dataloader needs it's 50% [a, b] {é}/JPEGImages, which does not exist. Run `python tools/make_shapes.py",
+        "train_dataloader needs it's 50% [a, b] {é}/JPEGImages, which does not exist. Run `fcn prepare shapes",
         options=tuple(f"{name}_dataloader.dataset.data_root=it's 50% [a, b] {{é}}" for name in ("train", "val")),
         command="train config.py --work-dir work",
     ),

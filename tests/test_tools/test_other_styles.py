@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.utils import digit_version
 from PIL import Image
 from yapf.yapflib import yapf_api
 
 from fcn_plugin import config_dir
 from fcn_plugin_cli import main as cli
 
+EXPORTS = digit_version(torch.__version__) >= digit_version("2.8")
 TOOLBOX = Path(mmseg.__file__).parent / ".mim"
 
 PURE = """
@@ -164,7 +166,8 @@ def test_every_command(style, fcn, voc):
     checkpoint = "work/iter_2.pth"
     fcn("test", config, checkpoint, "--work-dir", "work", "--tta", "--no-amp", "--out", "predictions")
     fcn("predict", picture, config, checkpoint, "--out", "predicted", "--tta", "--device", "cpu")
-    fcn("export", config, checkpoint, "--out", "network.pt2", "--shape", 40, 48, "--fixed-size")
+    if EXPORTS:
+        fcn("export", config, checkpoint, "--out", "network.pt2", "--shape", 40, 48, "--fixed-size")
     fcn("browse", config, "--split", "val", "--out", "browsed", "--number", 1)
     fcn("alignment", config)
     fcn("plot", "work", "--out", "curves.png")
@@ -175,8 +178,10 @@ def test_every_command(style, fcn, voc):
         np.array(Image.open(path)) for path in ("predictions/image4.png", "predicted/labels/image4.png")
     )
     assert tested.shape == (40, 48) and np.array_equal(tested, predicted)
-    logits = torch.export.load("network.pt2").module()(torch.zeros(1, 3, 40, 48))
-    assert logits.shape == (1, 21, 40, 48) and len(list(Path("browsed").iterdir())) == 1
+    if EXPORTS:
+        logits = torch.export.load("network.pt2").module()(torch.zeros(1, 3, 40, 48))
+        assert logits.shape == (1, 21, 40, 48)
+    assert len(list(Path("browsed").iterdir())) == 1
     assert "mIoU" in Path("report.html").read_text() and Path("curves.png").stat().st_size > 1000
 
 

@@ -209,7 +209,7 @@ def wrong_inputs(folder: Path, voc: Path, config: Path, checkpoint: Path, other_
         (folder / "wrong.py").write_text("model = dict(\n")
         return ("wrong.py",), "the config wrong.py is not valid Python: "
     if case == "data":
-        return (config, "--data-root", "nowhere"), "nowhere/JPEGImages, which does not exist. Run `python"
+        return (config, "--data-root", "nowhere"), "nowhere/JPEGImages, which does not exist. Run `fcn prepare"
     if case == "list":
         return (config, "--cfg-options", "val_dataloader.dataset.ann_file=gone.txt"), f"{voc}/gone.txt, which does not"
     bad = folder / "bad.pth"

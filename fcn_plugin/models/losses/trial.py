@@ -57,7 +57,9 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
             value, gradient, _ = _tried(head, loss)
             reason = "" if value.isfinite().all() and gradient.isfinite().all() else "it is not finite"
         except Exception as error:  # whatever a loss raises
-            untold = isinstance(error, RuntimeError) and (not trains or "meta" in str(error))  # tensors without values
+            untold = isinstance(error, RuntimeError) and (
+                not trains or "meta" in str(error).lower()
+            )  # tensors without values
             reason = "" if untold else first_line(error)
         if reason:
             raise ValueError(f"{name} cannot train {where} ({reason}): {remedy}")
