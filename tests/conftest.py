@@ -3,12 +3,14 @@
 import gc
 import os
 import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision_schemas  # noqa: F401  before anything of the toolbox
-from testing.utils import make_voc
+from testing.utils import make_voc, skip_on_openmmlab
 
 CACHE = tempfile.TemporaryDirectory(prefix="fcn_plugin_cache")
 
@@ -25,6 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """Leave what is imported out of garbage collections: the toolbox collects whenever it builds a data set."""
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Skip what fails on the stack of OpenMMLab's own distributions for a package that does not belong to it."""
+    try:
+        return (yield)
+    except Exception as error:
+        for package in ("mmpretrain", "timm"):
+            if package in str(error) and find_spec(package) is None:
+                skip_on_openmmlab(package)
+        raise
 
 
 @pytest.fixture(autouse=True)
