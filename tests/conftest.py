@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set what the processes that the tests start find, beside each other on few cores."""
     paths = [*map(str, config.getini("pythonpath")), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and all that it starts
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)  # of this process, which has read the variable before
     os.environ["FCN_PLUGIN_CACHE"] = CACHE.name
