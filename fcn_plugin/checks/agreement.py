@@ -12,7 +12,7 @@ from torch import nn
 
 from ..models.heads import heads_of
 from ..models.losses import PixelCrossEntropyLoss
-from ..models.losses.trial import check_losses, minds_ignored
+from ..models.losses.trial import check_losses
 from .parts import TRAINING, Part, build_steps
 from .report import Report
 
@@ -115,8 +115,7 @@ def check_scores(model: nn.Module, report: Report) -> None:
                     f"model.{name}.out_channels=1 has one score a pixel, of which {type(loss).__name__} takes a"
                     f" softmax, which is always 1: set {sigmoid}, or leave out_channels out"
                 )
-        check_losses(head, trains=True)
-        for loss in minds_ignored(head):
+        for loss in check_losses(head, trains=True):
             report.warn(
                 f"{loss} of model.{name} also counts pixels that are ignored ({head.ignore_index}), which it teaches to"
                 " be no class: take another one if labels have many of them (docs/own_head.md)"

@@ -31,13 +31,16 @@ def other_losses(head: BaseDecodeHead) -> Iterator[nn.Module]:
             yield loss
 
 
-def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
+def check_losses(head: BaseDecodeHead, trains: bool = False) -> list[str]:
     """Check by a trial that the losses of a built head take its logits and the labels of pictures.
 
     Args:
         head (BaseDecodeHead): the head.
         trains (bool): whether it will be trained here. Without, a RuntimeError counts for nothing: a loss that is for a
             GPU alone may stand in the config of a model that is used elsewhere.
+
+    Returns:
+        list[str]: types of the losses that train the scores where pixels are ignored, too.
 
     Raises:
         ValueError: naming the loss, and why it cannot train the head.
@@ -49,33 +52,23 @@ def check_losses(head: BaseDecodeHead, trains: bool = False) -> None:
     where = f"a head of {scores} a pixel, with labels of {head.num_classes} classes"
     if head.sampler is not None:
         where += f" and weights of {type(head.sampler).__name__}"
+    minds_ignored = []
     for loss in other_losses(head):
         name = type(loss).__name__
         if not isinstance(getattr(loss, "loss_name", None), str):
             raise ValueError(f"{name} has no loss_name, under which the toolbox logs it: give it one")
         try:
-            value, gradient, _ = _tried(head, loss)
+            value, gradient, ignored = _tried(head, loss)
             reason = "" if value.isfinite().all() and gradient.isfinite().all() else "it is not finite"
+            if gradient[ignored].abs().sum() > 1e-4 * gradient.abs().sum():
+                minds_ignored.append(name)
         except Exception as error:  # whatever a loss raises
-            untold = isinstance(error, RuntimeError) and (
-                not trains or "meta" in str(error).lower()
-            )  # tensors without values
+            without_values = "meta" in str(error).lower()
+            untold = isinstance(error, RuntimeError) and (not trains or without_values)
             reason = "" if untold else first_line(error)
         if reason:
             raise ValueError(f"{name} cannot train {where} ({reason}): {remedy}")
-
-
-def minds_ignored(head: BaseDecodeHead) -> list[str]:
-    """The losses of a built head that train its scores where pixels are ignored, too, by the names of their types."""
-    found = []
-    for loss in other_losses(head):
-        try:
-            _, gradient, ignored = _tried(head, loss)
-        except Exception:  # as above, which tells it
-            continue
-        if gradient[ignored].abs().sum() > 1e-4 * gradient.abs().sum():
-            found.append(type(loss).__name__)
-    return found
+    return minds_ignored
 
 
 def _tried(head: BaseDecodeHead, loss: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
