@@ -11,14 +11,13 @@ from pathlib import Path
 from statistics import median
 
 from ...utils.text import summarize
-from .pairing_rules import File, Match, Rule, guess_rules, has_pattern, match, words_of
+from .pairing_files import File, list_both
+from .pairing_rules import Match, Rule, guess_rules, has_pattern, match, words_of
 
-PICTURES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .jp2 .gif .bmp .dib .tif .tiff .webp .avif .ppm .pgm .pbm .pnm .tga .hdr .exr".split()
-)
 #: Words of masks that are made from others, which are taken if there are others.
 DERIVED = frozenset(
-    "color colour colors rgb vis viz overlay preview instance instances instanceids instancetrainids labeltrainids".split()
+    "color colour colors rgb vis viz overlay preview instance instances instanceids instancetrainids".split()
+    + ["labeltrainids"]
 )
 EXACT_BONUS, DOUBTFUL_MALUS, ANY_FOLDER_MALUS = 2.0, 0.5, 0.99  #: of the number of pairs, to choose a rule
 SAME_PICTURES = 0.8  #: share of the pictures that another way pairs as well, to be one
@@ -91,7 +90,7 @@ def pair_files(
         ValueError: if nothing pairs, pairs are not one to one, or ``pair`` is no rule.
     """
     rule = Rule.parse(pair) if pair is not None else None
-    image_files, mask_files, remarks = _list_both(images, masks)
+    image_files, mask_files, remarks = list_both(images, masks)
     same = os.path.samefile(images, masks)
     if rule is not None:
         found = match(rule, image_files, mask_files)
@@ -110,7 +109,7 @@ def pair_files(
     ways, derived = _without_derived(ways)
     number = len(set(chain.from_iterable(way.pairs for way in ways)))
     rules = [rule for way in ways for rule in way.rules]
-    how = "which are the same" if len(rules) == 1 and rules[0].exact else summarize([str(rule) for rule in rules])
+    how = "the same" if len(rules) == 1 and rules[0].exact else summarize([str(rule) for rule in rules])
     remarks.insert(0, f"{number} pictures and masks were paired by their names: {how} (another rule: --pair)")
     if derived:
         remarks.append(
@@ -121,43 +120,6 @@ def pair_files(
         remarks.append(f"numbers are written with other zeros in front: {summarize(names)}")
     remarks += _left_over(image_files, mask_files, [*ways, *derived], same)
     return Pairing(ways, remarks, images, masks)
-
-
-def _list_both(images: Path, masks: Path) -> tuple[list[File], list[File], list[str]]:
-    """Pictures, masks, and remarks on what is neither."""
-    for folder, what in ((images, "pictures"), (masks, "masks")):
-        if not folder.is_dir():
-            problem = "is no folder" if folder.exists() else "does not exist"
-            raise FileNotFoundError(f"{folder} {problem}: give the folder of the {what}")
-    lists, remarks = [], []
-    for folder, other, what in ((images, masks, "pictures"), (masks, images, "masks")):
-        found, passed_over = _pictures_of(folder, other)
-        if not found:
-            raise ValueError(f"{folder} has no {what}: expected files such as .png, .jpg or .tif")
-        lists.append(found)
-        if passed_over:
-            names = summarize([path.name for path in passed_over])
-            text = f"{len(passed_over)} files of {folder} that are no pictures were passed over: {names}"
-            remarks += [text] * (text not in remarks)
-    return *lists, remarks
-
-
-def _pictures_of(folder: Path, other: Path) -> tuple[list[File], list[Path]]:
-    """Pictures below a folder, but not below another folder inside it; and other files."""
-    files, passed_over = [], []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        at = Path(place)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith((".", "__MACOSX"))
-            and not os.path.samefile(at / name, other)
-            and (at / name).resolve() not in [at.resolve(), *at.resolve().parents]  # a link to where we come from
-        )
-        for name in sorted(names):
-            is_picture = Path(name).suffix.lower() in PICTURES and not name.startswith(".")
-            (files if is_picture else passed_over).append(at / name)
-    return [File.of(path, folder) for path in files], passed_over
 
 
 def _find_ways(
@@ -266,10 +228,11 @@ def _check_conflicts(found: Match) -> None:
     images, masks = found.conflicts[0]
     names = [summarize([file.path.name for file in files]) for files in (images, masks)]
     number = f"{len(found.conflicts)} groups of files, such as" if len(found.conflicts) > 1 else "Files,"
-    suffix = (masks if len(masks) > 1 else images)[0].path.suffix
+    of_mask, of_image = (file[0].path.suffix for file in (masks, images))
+    example = f"{{}}={{}}{of_mask}" if len(masks) > 1 else f"{{}}{of_image}={{}}"
     raise ValueError(
         f"several files belong together by their names ({found.rule}). {number} pictures {names[0]} and masks"
-        f' {names[1]}: move what does not belong there, or say which with --pair, such as --pair "{{}}={{}}{suffix}"'
+        f' {names[1]}: move what does not belong there, or say which with --pair, such as --pair "{example}"'
     )
 
 

@@ -10,26 +10,14 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache
 from heapq import nlargest
-from pathlib import Path
+
+from .pairing_files import File
 
 SEPARATORS = r"\s_\-./\\,;:+()\[\]#@&'!~%^$="
 WORD = re.compile(rf"\d+|[^\d{SEPARATORS}]+")
 SAMPLES = 40  #: names of each side from which rules are guessed
 PARTNERS = 64  #: most similar names of the other side that are compared with each of them: one mask per class has many
 RULES = 120  #: guesses that are tried on all names, the most frequent ones
-
-
-@dataclass(frozen=True)
-class File:
-    """A picture, by its file and its path below the given folder without suffix, in composed Unicode, with ``/``."""
-
-    path: Path
-    text: str
-
-    @classmethod
-    def of(cls, path: Path, root: Path) -> File:
-        """The file of a folder ``root``."""
-        return cls(path, unicodedata.normalize("NFC", path.relative_to(root).with_suffix("").as_posix()))
 
 
 @dataclass(frozen=True)
