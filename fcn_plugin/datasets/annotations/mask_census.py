@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ...utils.progress import in_threads
 from ...utils.text import summarize
 from .mask_files import count_flat, count_values, read_mask
 
-PHOTO_VALUES, PHOTO_SHARE = 64, 0.2  #: of a photograph: more values, more of its pixels in values without areas
+PHOTO_VALUES, PHOTO_SHARE = 32, 0.3  #: of a photograph: more values, more of its pixels in values without areas
 ENOUGH_PHOTOS = 3  #: among the masks, to stop reading
 
 
@@ -78,9 +78,11 @@ class Census:
         for mask in masks:
             for index, colour in mask.palette.items():
                 shown.setdefault(index, set()).add(colour)
+        if all(colours == {index * 0x010101} for index, colours in shown.items()):
+            shown.clear()  # a scale of greys, which only shows the indices
         mixed = any(mask.is_colour for mask in masks)
         moved = any(len(colours) > 1 for colours in shown.values())  # palettes of what occurs in each file
-        self.in_colours = mixed or moved
+        self.in_colours = mixed or moved or _is_of_shades(shown)
         self.is_palette = bool(shown) and not self.in_colours
         self.palette = {index: colours.pop() for index, colours in shown.items()} if self.is_palette else {}
         self.counts, self.flat = Counter(), Counter()
@@ -111,6 +113,14 @@ class Census:
         return mask.colours() if self.in_colours else mask.codes
 
 
+def _is_of_shades(shown: Mapping[int, set[int]]) -> bool:
+    """Whether a palette has greys, or black and one colour, whose order counts and not that of their indices."""
+    colours = [colour for of_index in shown.values() for colour in of_index]
+    if len(set(colours)) < len(colours) or len(colours) < 2 or 255 in shown and len(shown) > 2:
+        return False
+    return all(colour == (colour & 255) * 0x010101 for colour in colours) or len(colours) == 2 and 0 in colours
+
+
 def take_census(pairs: Sequence[tuple[Path, Path]]) -> list[MaskFacts]:
     """Read all masks, with a progress bar if it takes long.
 
@@ -138,8 +148,8 @@ def take_census(pairs: Sequence[tuple[Path, Path]]) -> list[MaskFacts]:
         problems.append(unreadable[0] if len(unreadable) == 1 else _several("masks that cannot be read", unreadable))
     if photos:
         problems.append(
-            f"photographs or smoothed pictures in place of masks: {summarize(photos)}. Masks have one value or"
-            " colour for each class: give the folder of the masks, saved as PNG without smooth edges"
+            f"photographs in place of masks, or masks changed by JPEG or smoothing: {summarize(photos)}. Masks have one"
+            " value or colour for each class: give the folder of the masks, saved as PNG without smooth edges"
         )
     elif sizes:
         problems.append(

@@ -102,14 +102,14 @@ def classes_of(census: Census, classes: Sequence[str] | None, ignore: Sequence[o
     if kept != list(range(len(kept))) and not census.in_colours and len(kept) > 2:
         moved = [f"{code} became {place}" for place, code in enumerate(kept) if place != code]
         remarks.append(f"values of the masks were numbered in order: {summarize(moved, 8)}")
-    if census.in_colours:
-        texts = [f"{name} {describe(census, code)}" for name, code in zip(names, kept)]
+    shown = {code: code for code in kept} if census.in_colours else census.palette
+    if shown:
+        texts = [f"{name} #{shown[code]:06x}" for name, code in zip(names, kept) if code in shown]
         remarks.append(f"colours of the masks: {summarize(texts, 30)}")
     if void:
         share = sum(counts[code] for code in void) / number
         texts = [describe(census, code) for code in sorted(void)]
         remarks.append(f"ignored values of the masks: {summarize(texts)} ({share:.1%} of the pixels)")
-    shown = {code: code for code in kept} if census.in_colours else census.palette
     colours = {name: _rgb(shown[code]) for name, code in zip(names, kept) if code in shown}
     palette = palette_of(names, colours or (BLACK_AND_WHITE if tuple(names) == BINARY else {}))
     return MaskClasses(census, codes, table, tuple(names), palette, _form(census, kept, void), tuple(remarks))

@@ -14,7 +14,7 @@ NEAR = 40  #: of 255, in each band: how far JPEG changes a value
 MAIN_SHARE = (
     0.1  #: of the pixels that have not the most frequent value: a class although it has no areas, such as lines
 )
-LEAST_AREA = 0.001  #: share of all pixels of a class in lossy masks
+LOSSY_AREA, SMOOTH_AREA = 0.001, 16  #: of a class: share of all pixels in JPEGs, pixels in others
 MAX_FAR = 0.1  #: share of the pixels whose values are near no class
 
 
@@ -33,10 +33,11 @@ def main_values(census: Census) -> tuple[dict[int, int], list[str]]:
     if not census.lossy and (2 * len(rough) <= len(counts) or len(rough) <= FEW or _any_near(smooth)):
         return identity, []
     most = max(counts.values())
+    least = LOSSY_AREA * total if census.lossy else SMOOTH_AREA
     mains: list[int] = []
     for code in sorted(counts, key=lambda code: (code in rough, -counts[code], code)):
         is_line = counts[code] >= MAIN_SHARE * (total - most)
-        if (is_line or code not in rough and flat[code] >= LEAST_AREA * total) and not _any_near(mains, code):
+        if (is_line or code not in rough and flat[code] >= least) and not _any_near(mains, code):
             mains.append(code)
     if len(mains) < 2:
         why = (
