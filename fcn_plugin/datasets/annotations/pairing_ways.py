@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,22 @@ class Way:
     def __str__(self) -> str:
         return " and ".join(map(str, self.rules))
 
+    def option(self) -> str:
+        """How to ask for it."""
+        joined = Rule(*(_joined([getattr(rule, side) for rule in self.rules]) for side in ("image", "mask")))
+        if match(joined, [*self.pairs], [*self.pairs.values()]).pairs == self.pairs:
+            return f'--pair "{joined}"'
+        return " or ".join(f'--pair "{rule}"' for rule in self.rules)
+
+
+def _joined(patterns: Sequence[str]) -> str:
+    """Patterns as one, with ``*`` for where they differ."""
+    if len(set(patterns)) == 1:
+        return patterns[0]
+    start = os.path.commonprefix(patterns)
+    end = os.path.commonprefix([pattern[len(start) :][::-1] for pattern in patterns])[::-1]
+    return f"{start}*{end}"
+
 
 def find_ways(
     images: list[File], masks: list[File], values_in: Callable[[Path], int] | None
@@ -44,40 +61,63 @@ def find_ways(
         return [], []
     best = max(found, key=_rank)
     check_conflicts(best)
-    ways, covered, used = [Way([best.rule], dict(best.pairs))], set(best.pairs), set(best.pairs.values())
-    by_value = best.by_value
-    for other in [] if best.rule.exact else sorted(found, key=_rank, reverse=True):
+    ways = [Way([best.rule], dict(best.pairs))]
+    if not best.rule.exact:
+        ways += _other_ways(best, sorted(found, key=_rank, reverse=True))
+    by_value = best.by_value + _add_further(ways, images, masks)
+    return sorted(ways, key=str), by_value
+
+
+def _other_ways(best: Match, found: Sequence[Match]) -> list[Way]:
+    """Other masks for most of the pictures of the best rule, or for some of them if these are called alike.
+
+    Raises:
+        ValueError: if there are other pictures for its masks.
+    """
+    ways, seldom = [], {}
+    covered, used = set(best.pairs), set(best.pairs.values())
+    for other in found:
         if other.rule.doubtful > best.rule.doubtful or "*" in str(other.rule) and "*" not in str(best.rule):
             continue
+        if _has_other_pictures(other, best):
+            what = f"masks such as {next(iter(best.pairs.values())).path} have several pictures each"
+            pair = [Way([one.rule], one.pairs) for one in (best, other)]
+            raise ValueError(question_of(what, sorted(pair, key=str)))
         free = {image: mask for image, mask in other.pairs.items() if mask not in used}
         pairs = {image: mask for image, mask in free.items() if not has_pattern(mask, best.rule.mask)}  # else another's
         shared, alike = len(covered & pairs.keys()), other.rule.image == best.rule.image
-        least = SOME_PICTURES * len(pairs) if alike else SAME_PICTURES * len(best.pairs)
-        if shared and shared >= least:
-            ways.append(Way([other.rule], pairs))
-            covered |= pairs.keys()
-            used |= set(pairs.values())
-        elif _has_other_pictures(other, best):
-            what = f"masks such as {next(iter(best.pairs.values())).path} have several pictures each"
-            raise ValueError(question_of(what, [ways[0], Way([other.rule], other.pairs)]))
-    rest = [file for file in images if file not in covered and file not in used]
-    rest_masks = [file for file in masks if file not in used and file not in covered]
-    while rest and rest_masks:  # named in another way
+        way = Way([other.rule], pairs)
+        if not alike and shared > 1:  # pictures may be called in several ways beside the same masks
+            way = seldom.setdefault(other.rule.mask, Way([], {}))
+            if not way.pairs.keys() & pairs.keys():
+                way.rules.append(other.rule)
+                way.pairs.update(pairs)
+            shared = len(covered & way.pairs.keys())
+        if shared and shared >= (SOME_PICTURES * len(pairs) if alike else SAME_PICTURES * len(best.pairs)):
+            ways.append(way)
+            covered |= way.pairs.keys()
+            used |= set(way.pairs.values())
+    return ways
+
+
+def _add_further(ways: list[Way], images: Sequence[File], masks: Sequence[File]) -> list[tuple[File, File]]:
+    """Pair what is left by further rules, which are added to the first way; pairs whose numbers differ in zeros."""
+    used = {file for way in ways for pair in way.pairs.items() for file in pair}
+    first, by_value = ways[0], []
+    while True:
+        images, masks = ([file for file in files if file not in used] for files in (images, masks))
         further = [
             one
-            for one in _matches(rest, rest_masks)
-            if one.rule.exact or len(one.pairs) > 1 and not one.rule.doubtful and _is_related(one.rule, best.rule)
+            for one in (_matches(images, masks) if images and masks else [])
+            if one.pairs and not one.conflicts and (one.rule.exact or _is_further(one, first.rules[0]))
         ]
-        further = [one for one in further if one.pairs and not one.conflicts]
         if not further:
-            break
+            return by_value
         more = max(further, key=_rank)
-        ways[0].rules.append(more.rule)
-        ways[0].pairs.update(more.pairs)
-        by_value = by_value + more.by_value
-        rest = [file for file in rest if file not in more.pairs]
-        rest_masks = [file for file in rest_masks if file not in more.pairs.values()]
-    return sorted(ways, key=str), by_value
+        first.rules.append(more.rule)
+        first.pairs.update(more.pairs)
+        by_value += more.by_value
+        used.update(*more.pairs.items())
 
 
 def _has_other_pictures(other: Match, best: Match) -> bool:
@@ -85,7 +125,7 @@ def _has_other_pictures(other: Match, best: Match) -> bool:
     images = {mask: image for image, mask in best.pairs.items()}
     moved = [image for image, mask in other.pairs.items() if mask in images and image not in best.pairs]
     moved = [image for image in moved if not has_pattern(image, best.rule.image)]
-    return len(moved) >= max(2, SAME_PICTURES * len(best.pairs))
+    return bool(moved) and len(moved) >= SAME_PICTURES * len(best.pairs)
 
 
 def question_of(what: str, ways: Sequence[Way]) -> str:
@@ -93,8 +133,7 @@ def question_of(what: str, ways: Sequence[Way]) -> str:
     lines = [f"{what}: say which with --pair"]
     for way in ways:
         image, mask = next(iter(way.pairs.items()))
-        options = " or ".join(f'--pair "{rule}"' for rule in way.rules)
-        lines.append(f"  {options}: {len(way.pairs)} pairs such as {image.path.name} and {mask.path.name}")
+        lines.append(f"  {way.option()}: {len(way.pairs)} pairs such as {image.path.name} and {mask.path.name}")
     return "\n".join(lines)
 
 
@@ -129,8 +168,10 @@ def _is_likely(found: Match, images: Sequence[File], masks: Sequence[File]) -> b
     return len(found.pairs) > 1 or smaller == 1 or "{}" in (found.rule.image, found.rule.mask)
 
 
-def _is_related(rule: Rule, other: Rule) -> bool:
-    return rule.image == other.image or rule.mask == other.mask
+def _is_further(found: Match, first: Rule) -> bool:
+    """Whether a rule is like the first one but for the pattern of pictures, or of masks."""
+    rule = found.rule
+    return len(found.pairs) > 1 and not rule.doubtful and (rule.image == first.image or rule.mask == first.mask)
 
 
 def _with_masks_second(found: list[Match], values_in: Callable[[Path], int]) -> list[Match]:
