@@ -60,14 +60,19 @@ def shuffled_palette(labels):
 COLOURS = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 0)], np.uint8)
 GAPS = np.array([0, 7, 8, 11, 33], np.uint8)
 
+
+def in_palette(labels):
+    return palette_picture(labels, COLOURS)
+
+
 INSTANCES = np.kron(np.arange(300, dtype=np.uint16).reshape(15, 20), np.ones((4, 4), np.uint16))
 
 #: Ways to write the labels 0 to 4: suffix and picture.
 FORMS = {
     "grey": (".png", lambda labels: labels),
-    "palette": (".png", lambda labels: palette_picture(labels, COLOURS)),
-    "GIF": (".gif", lambda labels: palette_picture(labels, COLOURS)),
-    "palette TIFF": (".tif", lambda labels: palette_picture(labels, COLOURS)),
+    "palette": (".png", in_palette),
+    "GIF": (".gif", in_palette),
+    "palette TIFF": (".tif", in_palette),
     "palettes of another order each": (".png", lambda labels: shuffled_palette(labels)),
     "colours": (".png", lambda labels: COLOURS[labels]),
     "colours in BMP": (".bmp", lambda labels: COLOURS[labels]),
@@ -174,6 +179,33 @@ def test_a_colour_is_ignored(tmp_path, write, colour):
     found = read(write_set(tmp_path, [write(labels)] * 2), ignore=[colour], classes=["a", "b", "c"])
     np.testing.assert_array_equal(found.pictures[0].read_labels(), np.array([0, 255, 1, 2])[labels])
     np.testing.assert_array_equal(found.palette, COLOURS[[0, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "write"),
+    [
+        ("classes.txt", "sea\nland\nroad\ntown\n", lambda labels: labels),
+        ("labels.txt", "sea\nland\nroad\ntown\nlake\n", lambda labels: labels),
+        ("classes.txt", "sea\nland\nroad\ntown", lambda labels: GAPS[labels]),
+        ("class_dict.csv", "name,r,g,b\ntown,255,0,0\nroad,0,255,0\nland,0,0,255\nsea,0,0,0\n", COLOURS.__getitem__),
+        ("class_dict.csv", "town,255,0,0\nsea,0,0,0\nroad,0,255,0\nland,0,0,255", in_palette),
+        ("label_colors.txt", "0 0 0\tsea\n0 0 255\tland\n0 255 0\t\troad\n255 0 0\ttown\n", COLOURS.__getitem__),
+    ],
+)  # fmt: skip
+def test_names_of_classes_are_read_beside_the_masks(tmp_path, file, text, write):
+    root = write_set(tmp_path, [write(labels_of(4))] * 2)
+    (root / "masks" / file).write_text(text, encoding="utf-8-sig")
+    found = read(root)
+    assert found.classes == ("sea", "land", "road", "town")
+    assert f"names of classes were read from {root / 'masks' / file}" in found.remarks
+    assert read(root, classes=list("abcd")).classes == tuple("abcd")
+    (root / "masks" / file).write_text(text.replace("road", "sea"))
+    assert read(root).classes == ("class_0", "class_1", "class_2", "class_3")
+
+
+def test_one_name_is_that_of_the_foreground(tmp_path):
+    root = write_set(tmp_path, [255 * BINARY] * 2)
+    assert read(root, classes=["vessel"]).classes == ("background", "vessel")
 
 
 def test_255_of_a_palette_is_ignored_and_its_colours_are_kept(tmp_path):
