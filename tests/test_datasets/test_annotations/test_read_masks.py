@@ -230,6 +230,31 @@ def test_smoothed_colours_are_those_of_the_nearest_class(tmp_path):
     assert np.mean(found.pictures[0].read_labels() == circle) > 0.98
 
 
+def test_greys_of_a_palette_are_values(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
+    labels = labels_of(3)
+    found = read(write_set(tmp_path, [palette_picture(np.array([0, 128, 255], np.uint8)[labels], ramp)] * 2))
+    np.testing.assert_array_equal(found.pictures[0].read_labels(), labels)
+
+
+def test_near_black_and_near_white_are_two_classes(tmp_path):
+    mask = 255 * BINARY
+    mask[::6, ::4] ^= 1
+    mask[::6, 1::4] ^= 3
+    found = read(write_set(tmp_path, [mask] * 2))
+    np.testing.assert_array_equal(found.pictures[0].read_labels(), BINARY)
+    assert any("of the pixels have other values than those of the classes" in text for text in found.remarks)
+
+
+def test_values_that_are_near_no_class_are_an_error(tmp_path):
+    mask = np.kron(255 * BINARY, np.ones((4, 4), np.uint8))
+    mask[:, :24] = GENERATOR.integers(90, 160, (96, 24))
+    with pytest.raises(
+        ValueError, match="18.8% of their pixels are near none of the main ones .0, 255.: save masks as PNG"
+    ):
+        read(write_set(tmp_path, [mask] * 2, size=(128, 96)))
+
+
 def test_masks_fit_pictures_as_they_are_shown(tmp_path):
     root = write_set(tmp_path, [BINARY, BINARY])
     turned = Image.new("RGB", (HEIGHT, WIDTH))
@@ -274,8 +299,8 @@ def test_one_mask_per_class(tmp_path, pattern):
 def test_masks_of_two_annotators_or_of_a_region_are_not_classes(tmp_path):
     labels = labels_of(4)
     for name, layers in {
-        "annotators": {"manual1": labels > 1, "manual2": labels > 1},
-        "initials": {"ah": labels > 1, "vk": labels > 0},
+        "annotators": {"manual1": labels == 1, "manual2": labels == 2},
+        "initials": {"ah": labels < 2, "vk": np.roll(labels < 2, 4, axis=1)},
         "region": {"a_vessels": labels > 2, "field": labels > 0},
     }.items():
         (tmp_path / name).mkdir()
