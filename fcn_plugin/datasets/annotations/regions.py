@@ -1,0 +1,158 @@
+"""Regions of a picture as annotation tools describe them, as truth values for each pixel.
+
+Coordinates are continuous: pixel (row i, column j) covers [j, j + 1] x [i, i + 1], and belongs to an outline if its
+centre (j + 0.5, i + 0.5) lies inside. Two outlines with a common edge share no pixel and leave none out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import cos, radians, sin
+
+import cv2
+import numpy as np
+
+CORNERS = 360  #: of the polygon that stands for an ellipse
+HALF = 16  #: cv2's fractional bits of coordinates
+WIDEST = 1 << 14  #: farthest coordinate that is drawn, in pixels: cv2 overflows beyond
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """The inside of closed outlines, each with its corners (x, y) in pixels; it alternates where one crosses itself."""
+
+    outlines: tuple[np.ndarray, ...]
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """Where the region is, bool (height, width)."""
+        mask = np.zeros((height, width), bool)
+        for outline in self.outlines:
+            mask |= fill(outline, height, width)
+        return mask
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """Pixels from (top, left) on, bool (h, w); what lies outside of the picture is cut off."""
+
+    pixels: np.ndarray
+    top: int = 0
+    left: int = 0
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """Where the region is, bool (height, width)."""
+        mask = np.zeros((height, width), bool)
+        top, left = max(self.top, 0), max(self.left, 0)
+        part = self.pixels[top - self.top :, left - self.left :][: max(height - top, 0), : max(width - left, 0)]
+        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return mask
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Lengths of runs of pixels outside and inside by turns, the first outside, over (height, width).
+
+    Attributes:
+        counts: the lengths.
+        size: (height, width) of the area that they cover.
+        by_columns: whether they go down the columns, as in COCO, or along the rows.
+        top, left: where the area begins.
+    """
+
+    counts: tuple[int, ...]
+    size: tuple[int, int]
+    by_columns: bool
+    top: int = 0
+    left: int = 0
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """Where the region is, bool (height, width).
+
+        Raises:
+            ValueError: if the runs are not as long as the area.
+        """
+        rows, columns = self.size
+        counts = np.array(self.counts, np.int64)
+        if (counts < 0).any() or counts.sum() != rows * columns:
+            raise ValueError(f"runs of {counts.sum()} pixels for an area of {columns}x{rows}")
+        flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+        pixels = flat.reshape(columns, rows).T if self.by_columns else flat.reshape(rows, columns)
+        return Bitmap(pixels, self.top, self.left).mask(height, width)
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """A line along points (x, y), or a disc on each point, as wide as a number of pixels."""
+
+    points: np.ndarray
+    width: int
+    joined: bool
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """Where the region is, bool (height, width)."""
+        mask = np.zeros((height, width), np.uint8)
+        points = (np.clip(self.points - 0.5, -WIDEST, WIDEST) * HALF).round().astype(int).tolist()
+        if self.joined:
+            for start, end in pairwise(points):
+                cv2.line(mask, start, end, 1, self.width, cv2.LINE_8, HALF.bit_length() - 1)
+        else:
+            for point in points:
+                cv2.circle(mask, point, self.width * HALF // 2, 1, cv2.FILLED, cv2.LINE_8, HALF.bit_length() - 1)
+        return mask.astype(bool)
+
+
+def box(
+    left: float, top: float, right: float, bottom: float, degrees: float = 0, pivot: Sequence[float] = ()
+) -> Polygons:
+    """A rectangle, turned clockwise about a pivot (x, y), by default its centre."""
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
+    return Polygons((turned(corners, degrees, pivot or ((left + right) / 2, (top + bottom) / 2)),))
+
+
+def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0) -> Polygons:
+    """An ellipse with its centre and radii, turned clockwise."""
+    angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
+    outline = np.stack([x + radius_x * np.cos(angles), y + radius_y * np.sin(angles)], axis=1)
+    return Polygons((turned(outline, degrees, (x, y)),))
+
+
+def turned(points: np.ndarray, degrees: float, pivot: Sequence[float]) -> np.ndarray:
+    """Points (n, 2) turned clockwise, as it is seen in a picture, about a pivot (x, y)."""
+    if not degrees:
+        return points
+    cosine, sine = cos(radians(degrees)), sin(radians(degrees))
+    return (points - pivot) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot
+
+
+def fill(outline: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The pixels with their centre inside of an outline, by the even-odd rule.
+
+    Args:
+        outline (np.ndarray): corners (x, y) in pixels, (n, 2).
+        height (int): of the picture.
+        width (int): of the picture.
+
+    Returns:
+        np.ndarray: bool (height, width).
+    """
+    mask = np.zeros((height, width), bool)
+    start, end = outline, np.roll(outline, -1, axis=0)
+    # An edge crosses the rows whose centres lie in [upper, lower), of which no corner belongs to two edges.
+    first, last = (
+        np.ceil(limit(start[:, 1], end[:, 1]) - 0.5).clip(0, height).astype(int) for limit in (np.minimum, np.maximum)
+    )
+    counts = last - first
+    edge = np.repeat(np.arange(len(start)), counts)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
+    if not len(edge):
+        return mask
+    x, y = start[edge].T
+    slope = (end[edge, 0] - x) / (end[edge, 1] - y)
+    column = np.ceil(x + (row + 0.5 - y) * slope - 0.5).clip(0, width).astype(int)
+    top, bottom, left, right = row.min(), row.max() + 1, column.min(), column.max()
+    crossed = np.zeros((bottom - top, right - left + 1), np.uint8)
+    np.bitwise_xor.at(crossed, (row - top, column - left), 1)
+    mask[top:bottom, left:right] = np.bitwise_xor.accumulate(crossed, axis=1)[:, :-1]  # beyond the last all is outside
+    return mask
