@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from ...utils.images import size_of
+from ...utils.progress import in_threads
 from ...utils.text import summarize
 from .annotated import AnnotatedPicture, AnnotatedSet
 from .named_pictures import NamedPictures
 from .palette import Colour, palette_of
 from .selection import UNLABELLED_CODE, Selection, canonical
-
-MANY = 1000  #: pictures, from which on progress is shown
 
 
 @dataclass(frozen=True)
@@ -150,8 +148,8 @@ def _find(pictures: NamedPictures, annotations: Annotations) -> tuple[dict[str, 
 def _check_sizes(pictures: NamedPictures, found: Mapping[str, Annotation]) -> dict[str, tuple[int, int]]:
     """(height, width) of each picture as it is shown."""
     sizes, problems = {}, defaultdict(list)
-    for name, annotation in _track(found.items(), "Reading the sizes of the pictures"):
-        size = size_of(str(pictures.folder / name))
+    paths = [str(pictures.folder / name) for name in found]
+    for size, (name, annotation) in zip(in_threads(size_of, paths, "Reading sizes of pictures"), found.items()):
         sizes[name] = size[::-1] if size else annotation.size
         if sizes[name] is None:
             problems["pictures that cannot be read"].append(name)
@@ -165,13 +163,15 @@ def _check_sizes(pictures: NamedPictures, found: Mapping[str, Annotation]) -> di
 
 def _some_unlabelled(found: Mapping[str, Annotation], sizes: Mapping[str, tuple[int, int]]) -> bool:
     """Whether a pixel of a picture is not labelled; most sets have some in the first picture."""
-    for name, annotation in _track(found.items(), "Looking for pixels that are not labelled"):
+
+    def has_some(name: str) -> bool:
         try:
-            if (annotation.draw(*sizes[name]) == UNLABELLED_CODE).any():
-                return True
+            return bool((found[name].draw(*sizes[name]) == UNLABELLED_CODE).any())
         except ValueError:  # told by who reads all labels
-            continue
-    return False
+            return False
+
+    with closing(in_threads(has_some, list(found), "Looking for pixels that are not labelled")) as answers:
+        return any(answers)
 
 
 def _raise(problems: Mapping[str, list[str]]) -> None:
@@ -183,7 +183,3 @@ def _raise(problems: Mapping[str, list[str]]) -> None:
 
 def _counted(names: Sequence[str]) -> str:
     return f"{len(names)}, {summarize(names)}"
-
-
-def _track(items: Collection, description: str):
-    return track(items, description, console=Console(stderr=True), transient=True, disable=len(items) < MANY)

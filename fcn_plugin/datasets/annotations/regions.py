@@ -14,9 +14,11 @@ from math import cos, radians, sin
 import cv2
 import numpy as np
 
+from ...utils.text import summarize
+
 CORNERS = 360  #: of the polygon that stands for an ellipse
-HALF = 16  #: cv2's fractional bits of coordinates
-WIDEST = 1 << 14  #: farthest coordinate that is drawn, in pixels: cv2 overflows beyond
+FRACTION = 4  #: bits of coordinates behind the point, for cv2
+FARTHEST = 1e6  #: coordinate, in pixels, that can be meant
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,13 @@ class Strokes:
     def mask(self, height: int, width: int) -> np.ndarray:
         """Where the region is, bool (height, width)."""
         mask = np.zeros((height, width), np.uint8)
-        points = (np.clip(self.points - 0.5, -WIDEST, WIDEST) * HALF).round().astype(int).tolist()
+        points = ((self.points - 0.5) * (1 << FRACTION)).round().astype(int).tolist()
         if self.joined:
             for start, end in pairwise(points):
-                cv2.line(mask, start, end, 1, self.width, cv2.LINE_8, HALF.bit_length() - 1)
+                cv2.line(mask, start, end, 1, self.width, cv2.LINE_8, FRACTION)
         else:
             for point in points:
-                cv2.circle(mask, point, self.width * HALF // 2, 1, cv2.FILLED, cv2.LINE_8, HALF.bit_length() - 1)
+                cv2.circle(mask, point, (self.width << FRACTION) // 2, 1, cv2.FILLED, cv2.LINE_8, FRACTION)
         return mask.astype(bool)
 
 
@@ -124,6 +126,18 @@ def turned(points: np.ndarray, degrees: float, pivot: Sequence[float]) -> np.nda
         return points
     cosine, sine = cos(radians(degrees)), sin(radians(degrees))
     return (points - pivot) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot
+
+
+def points_of(values: Sequence[Sequence[float]]) -> np.ndarray:
+    """Points (x, y) from a file as an array (n, 2).
+
+    Raises:
+        ValueError: if they are no pairs of numbers, or far from any picture.
+    """
+    points = np.array(values, float)
+    if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) < FARTHEST).all():
+        raise ValueError(f"points must be pairs of numbers (x, y), got {summarize([str(value) for value in values])}")
+    return points
 
 
 def fill(outline: np.ndarray, height: int, width: int) -> np.ndarray:

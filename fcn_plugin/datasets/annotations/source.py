@@ -6,18 +6,23 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from ...utils.progress import in_threads
 from ...utils.text import first_line
 
 ZIP = b"PK"  #: how a zip file begins
+MOST = 20  #: problems to tell
 LARGEST = 1 << 31  #: bytes that a file in a zip may unpack to
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 @contextmanager
@@ -33,6 +38,30 @@ def reading(what: str | Path) -> Iterator[None]:
         raise ValueError(f"{what}: there is no {error}") from error
     except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"{what}: {first_line(error)}") from error
+
+
+def read_each(
+    read: Callable[[Item], Result], items: Sequence[Item], description: str = "Reading annotations"
+) -> list[Result]:
+    """Read one after the other.
+
+    Raises:
+        ValueError: what is wrong with all those that cannot be read.
+    """
+
+    def attempt(item: Item) -> Result | Exception:
+        try:
+            return read(item)
+        except (OSError, ValueError) as error:
+            return error
+
+    results = list(in_threads(attempt, items, description))
+    errors = [first_line(result) for result in results if isinstance(result, Exception)]
+    if len(errors) > 1:
+        errors = [f"{len(errors)} problems:", *errors[:MOST], *(["..."] if len(errors) > MOST else [])]
+    if errors:
+        raise ValueError("\n- ".join(errors))
+    return results
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""Annotations of COCO: one JSON file for many pictures, with polygons and run lengths."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from .assembling import Annotation, Annotations
+from .drawing import Drawing, Region
+from .palette import Colour
+from .regions import Polygons, Runs, box, points_of
+from .selection import IGNORED_CODE
+from .source import Source, reading
+
+
+def is_coco(content: object) -> bool:
+    """Whether the content of a JSON file has COCO's form."""
+    return isinstance(content, dict) and isinstance(content.get("images"), list) and "annotations" in content
+
+
+def read_coco(source: Source, documents: Mapping[str, dict]) -> Annotations:
+    """Read COCO files, by their names.
+
+    Objects are drawn in the order of the file, later ones over earlier ones, as COCO's own tools do. Crowds and what is
+    marked to be ignored are ignored where no other object is, and so is the box of an object that has no outline.
+    Pictures that are listed without an object are background.
+
+    Raises:
+        ValueError: saying what is wrong with a file.
+    """
+    names, colours, pictures, boxes = {}, {}, [], 0
+    for file, content in documents.items():
+        with reading(source.where(file)):
+            codes = _categories(content, names, colours)
+            entries = {entry["id"]: entry for entry in content["images"]}
+            below, above = defaultdict(list), defaultdict(list)
+            for number, annotation in enumerate(content["annotations"], 1):
+                with reading(f"annotation {number}"):
+                    image = _known(entries, annotation["image_id"], "image")
+                    code = _known(codes, annotation["category_id"], "category")
+                    ignored = bool(annotation.get("iscrowd") or annotation.get("ignore"))
+                    region = _region(annotation.get("segmentation"), _size(image))
+                    if region is None:
+                        boxes, ignored = boxes + 1, True
+                        left, top, width, height = map(float, annotation["bbox"])
+                        region = box(left, top, left + width, top + height)
+                    (below if ignored else above)[image["id"]].append((IGNORED_CODE if ignored else code, region))
+            for entry in entries.values():
+                objects = (*below[entry["id"]], *above[entry["id"]])
+                folder, name = PurePosixPath(file).parent, entry["file_name"]
+                drawing = Drawing(objects, f"{source.where(file)}, {name}")
+                candidates = (str(folder / name), name) if folder.name else (name,)
+                pictures.append(Annotation(candidates, drawing, _size(entry), source.file(file)))
+    if boxes and not any(code >= 0 for picture in pictures for code, _ in picture.draw.objects):
+        raise ValueError(f"{source.path}: its {boxes} objects have boxes, but no outlines (segmentation)")
+    remarks = [f"objects with a box but no outline, which is ignored: {boxes}"] if boxes else []
+    return Annotations("COCO annotations", list(names), pictures, colours, remarks=remarks)
+
+
+def _categories(content: dict, names: dict[str, int], colours: dict[str, Colour]) -> dict[int, int]:
+    """Position in the list of names by the id of a category; new ones are added to the names."""
+    used = {annotation.get("category_id") for annotation in content["annotations"]}
+    parents = {category.get("supercategory") for category in content["categories"]}
+    codes = {}
+    for category in content["categories"]:
+        name = category["name"]
+        if name in parents and category["id"] not in used and category.get("supercategory") != name:
+            continue  # Roboflow's first category is the name of the project, the parent of all others
+        codes[category["id"]] = names.setdefault(name, len(names))
+        if colour := category.get("color"):
+            red, green, blue = map(int, colour)
+            colours.setdefault(name, (red, green, blue))
+    return codes
+
+
+def _known(table: Mapping, key: object, kind: str) -> object:
+    if key not in table:
+        raise ValueError(f"its {kind} {key!r} is not in the file's list")
+    return table[key]
+
+
+def _size(image: dict) -> tuple[int, int] | None:
+    return (int(image["height"]), int(image["width"])) if image.get("height") and image.get("width") else None
+
+
+def _region(segmentation: object, size: tuple[int, int] | None) -> Region | None:
+    if not segmentation:
+        return None
+    if isinstance(segmentation, dict):
+        height, width = map(int, segmentation["size"])
+        if size and size != (height, width):
+            raise ValueError(f"runs for {width}x{height} pixels in a picture of {size[1]}x{size[0]}")
+        counts = segmentation["counts"]
+        return CocoRuns(counts if isinstance(counts, str) else tuple(map(int, counts)), (height, width))
+    polygons = segmentation if isinstance(segmentation[0], Sequence) else [segmentation]
+    return Polygons(tuple(points_of(np.array(polygon, float).reshape(-1, 2)) for polygon in polygons))
+
+
+@dataclass(frozen=True)
+class CocoRuns:
+    """Runs down the columns of the picture; their lengths may be compressed to a text, which is unpacked when drawn."""
+
+    counts: str | tuple[int, ...]
+    size: tuple[int, int]
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """Where the region is, bool (height, width)."""
+        counts = uncompressed(self.counts) if isinstance(self.counts, str) else self.counts
+        return Runs(counts, self.size, by_columns=True).mask(height, width)
+
+
+def uncompressed(text: str) -> tuple[int, ...]:
+    """Lengths of runs from COCO's text.
+
+    Each character holds five bits of a number, the lowest first, and a sixth that says that more follow; the number is
+    signed, and from the fourth on it is the difference to the last but one.
+    """
+    counts, number, shift = [], 0, 0
+    for character in text.encode("ascii"):
+        bits = character - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"{chr(character)!r} in compressed runs")
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            if bits & 16:
+                number -= 1 << shift
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number = shift = 0
+    return tuple(counts)
