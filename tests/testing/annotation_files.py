@@ -86,11 +86,13 @@ def brush(mask: np.ndarray) -> list[int]:
 def write_coco(folder: Path, segmentation: Callable) -> Path:
     categories = [{"id": 10 * index, "name": NAMES[index]} for index in (1, 2)]
     content = {"images": [], "annotations": [], "categories": categories}
-    for number, (name, ((width, height), objects)) in enumerate(SCENES.items()):
+    for number, (name, ((width, height), objects)) in enumerate(SCENES.items(), 1):
         content["images"].append({"id": number, "file_name": name, "width": width, "height": height})
-        for index, *box in objects:
-            outline = {"image_id": number, "category_id": 10 * index, "segmentation": segmentation(name, *box)}
-            content["annotations"].append({"id": len(content["annotations"]), "iscrowd": 0, **outline})
+        for index, left, top, right, bottom in objects:
+            outline = {"segmentation": segmentation(name, left, top, right, bottom), "iscrowd": 0}
+            size = {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
+            of = {"id": len(content["annotations"]) + 1, "image_id": number, "category_id": 10 * index}
+            content["annotations"].append({**of, **outline, **size})
     return write(folder / "instances.json", content)
 
 

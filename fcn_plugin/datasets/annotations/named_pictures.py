@@ -78,15 +78,15 @@ class NamedPictures:
         return None
 
 
-def _agreement(name: PurePosixPath, picture: PurePosixPath) -> tuple[int, bool, int]:
-    """How many of the last parts of two paths are the same, and whether in the very same letters."""
+def _agreement(name: PurePosixPath, picture: PurePosixPath) -> tuple[int, bool, bool, int]:
+    """How many folders agree from the last on, whether these are all of the picture's; then in the very letters."""
 
     def common(one: PurePosixPath, other: PurePosixPath) -> int:
         pairs = list(zip(reversed(one.parent.parts), reversed(other.parent.parts)))
         return next((number for number, (a, b) in enumerate(pairs) if a != b), len(pairs))
 
-    folded = PurePosixPath(str(name).casefold()), PurePosixPath(str(picture).casefold())
-    return common(*folded), name.name == picture.name, common(name, picture)
+    folders = common(PurePosixPath(str(name).casefold()), PurePosixPath(str(picture).casefold()))
+    return folders, folders == len(picture.parent.parts), name.name == picture.name, common(name, picture)
 
 
 def spellings(name: str) -> list[str]:

@@ -16,6 +16,7 @@ from .source import Source, read_each, reading
 from .source_masks import mask_size, open_mask
 
 CLASSES, ENDING = "_classes.csv", "_mask.png"
+UNKNOWN = -9  #: where a value has no class
 VERSION = re.compile(r"(?P<stem>.+)_(?P<suffix>[A-Za-z]+)\.rf\.\w+")  #: what Roboflow makes of a picture's name
 
 
@@ -37,7 +38,7 @@ def read_roboflow(source: Source, tables: tuple[str, ...]) -> Annotations:
     if any(other != classes[0] for other in classes):
         raise ValueError(f"the {CLASSES} of {source.path} differ: {summarize(tables)}")
     names = [name for _, name in sorted(classes[0].items())]
-    codes = np.full(256, -3, np.int16)
+    codes = np.full(256, UNKNOWN, np.int16)
     codes[sorted(classes[0])] = range(len(names))
     masks = [name for name in source.names if name.endswith(ENDING)]
 
@@ -89,8 +90,12 @@ class IndexMask:
         """Codes of the classes, int16 (height, width)."""
         with open_mask(self.source, self.name) as picture:
             values = np.array(picture)
-        grey = values.ndim == 2 or (values == values[..., :1]).all()
-        values = values if values.ndim == 2 else values[..., 0]
-        if not grey or values.max() > 255 or (self.codes[values.astype(np.uint8)] == -3).any():
-            raise ValueError(f"{self.source.where(self.name)} has values that {CLASSES} does not have")
-        return self.codes[values.astype(np.uint8)]
+        if values.ndim == 3 and (values == values[..., :1]).all():  # grey, saved as colours
+            values = values[..., 0]
+        if values.ndim != 2 or values.dtype not in (np.bool_, np.uint8):
+            raise ValueError(f"{self.source.where(self.name)} is no picture of one value of 8 bits for each pixel")
+        labels = self.codes[values.astype(np.uint8)]
+        if unknown := np.unique(values[labels == UNKNOWN]).tolist():
+            have = summarize(list(map(str, unknown)))
+            raise ValueError(f"{self.source.where(self.name)} has values that {CLASSES} does not have: {have}")
+        return labels
