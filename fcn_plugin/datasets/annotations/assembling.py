@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from ...utils.progress import in_threads
 from ...utils.text import summarize
 from .annotated import AnnotatedPicture, AnnotatedSet
 from .named_pictures import NamedPictures
+from .pairing_files import File
 from .palette import Colour, palette_of
+from .read_masks import names_of
 from .selection import UNLABELLED_CODE, Selection, canonical
 
 
@@ -82,15 +84,16 @@ def assemble(images: Path, annotations: Annotations, selection: Selection) -> An
     classes = selection.classes(names, lambda: _some_unlabelled(found, sizes))
     table = selection.table(names, classes)
     colours = {canonical(name): colour for name, colour in annotations.colours.items()}
+    files = {File.of(images / name, images): name for name in found}
     return AnnotatedSet(
         pictures=tuple(
             AnnotatedPicture(
-                name=PurePosixPath(name).with_suffix("").as_posix(),
-                image=images / name,
-                read_labels=partial(read_labels, annotation, sizes[name], table),
-                annotations=(annotation.file,),
+                name=name,
+                image=file.path,
+                read_labels=partial(read_labels, found[files[file]], sizes[files[file]], table),
+                annotations=(found[files[file]].file,),
             )
-            for name, annotation in found.items()
+            for file, name in names_of(files).items()
         ),
         classes=tuple(classes),
         palette=palette_of(classes, colours),
@@ -125,12 +128,6 @@ def _find(pictures: NamedPictures, annotations: Annotations) -> tuple[dict[str, 
         found[name] = nearest_ones[0]
         if len(nearest_ones) > 1:
             problems["pictures that are annotated more than once"].append(name)
-    stems = defaultdict(list)
-    for name in found:
-        stems[PurePosixPath(name).with_suffix("")].append(name)
-    problems["pictures that differ by their suffix alone"] += [
-        " and ".join(group) for group in stems.values() if len(group) > 1
-    ]
     _raise(problems)
     if not found:
         raise ValueError(

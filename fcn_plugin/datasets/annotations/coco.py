@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -40,6 +41,8 @@ def read_coco(source: Source, documents: Mapping[str, dict]) -> Annotations:
             below, above = defaultdict(list), defaultdict(list)
             for number, annotation in enumerate(content["annotations"], 1):
                 with reading(f"annotation {number}"):
+                    if "segments_info" in annotation:
+                        raise ValueError("panoptic segments are in PNG files: give outlines, or masks of classes")
                     image = _known(entries, annotation["image_id"], "image")
                     code = _known(codes, annotation["category_id"], "category")
                     ignored = bool(annotation.get("iscrowd") or annotation.get("ignore"))
@@ -97,7 +100,7 @@ def _region(segmentation: object, size: tuple[int, int] | None) -> Region | None
         counts = segmentation["counts"]
         return CocoRuns(counts if isinstance(counts, str) else tuple(map(int, counts)), (height, width))
     polygons = segmentation if isinstance(segmentation[0], Sequence) else [segmentation]
-    return Polygons(tuple(points_of(np.array(polygon, float).reshape(-1, 2)) for polygon in polygons))
+    return Polygons(tuple(points_of(list(zip_longest(polygon[::2], polygon[1::2]))) for polygon in polygons))
 
 
 @dataclass(frozen=True)

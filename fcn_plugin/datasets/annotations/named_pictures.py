@@ -5,20 +5,12 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from functools import cache
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from PIL import Image
-
+from .pairing_files import PICTURES
 from .source import list_files
-
-
-@cache
-def picture_suffixes() -> frozenset[str]:
-    """Suffixes, in small letters, of the formats that Pillow reads."""
-    Image.init()
-    return frozenset(suffix for suffix, format in Image.registered_extensions().items() if format in Image.OPEN)
 
 
 class NamedPictures:
@@ -40,15 +32,15 @@ class NamedPictures:
         self.names = [  #: relative to the folder, in order
             name
             for name in list_files(folder)
-            if PurePosixPath(name).suffix.lower() in picture_suffixes() and os.path.abspath(folder / name) not in masks
+            if PurePosixPath(name).suffix.lower() in PICTURES and os.path.abspath(folder / name) not in masks
         ]
         if not self.names:
             raise FileNotFoundError(f"there is no picture in {folder}")
         self._by_file, self._by_stem = defaultdict(list), defaultdict(list)
         for name in self.names:
             path = PurePosixPath(name)
-            self._by_file[path.name.casefold()].append(name)
-            self._by_stem[path.stem.casefold()].append(name)
+            self._by_file[_folded(path.name)].append(name)
+            self._by_stem[_folded(path.stem)].append(name)
 
     def find(self, candidates: Iterable[str]) -> tuple[str, tuple] | None:
         """The picture that is meant by the first of several names that has one.
@@ -65,7 +57,7 @@ class NamedPictures:
             ValueError: if several pictures are meant.
         """
         for tried, name in enumerate(spelling for candidate in candidates for spelling in spellings(candidate)):
-            path = PurePosixPath(name.casefold())
+            path = PurePosixPath(_folded(name))
             ways = self._by_file.get(path.name), self._by_stem.get(path.stem), self._by_stem.get(path.name)
             for way, found in enumerate(ways):
                 if found:
@@ -78,6 +70,11 @@ class NamedPictures:
         return None
 
 
+def _folded(name: str) -> str:
+    """A name in small letters, in composed Unicode: some systems have it decomposed."""
+    return normalize("NFC", name).casefold()
+
+
 def _agreement(name: PurePosixPath, picture: PurePosixPath) -> tuple[int, bool, bool, int]:
     """How many folders agree from the last on, whether these are all of the picture's; then in the very letters."""
 
@@ -85,7 +82,7 @@ def _agreement(name: PurePosixPath, picture: PurePosixPath) -> tuple[int, bool, 
         pairs = list(zip(reversed(one.parent.parts), reversed(other.parent.parts)))
         return next((number for number, (a, b) in enumerate(pairs) if a != b), len(pairs))
 
-    folders = common(PurePosixPath(str(name).casefold()), PurePosixPath(str(picture).casefold()))
+    folders = common(PurePosixPath(_folded(str(name))), PurePosixPath(_folded(str(picture))))
     return folders, folders == len(picture.parent.parts), name.name == picture.name, common(name, picture)
 
 

@@ -16,7 +16,7 @@ from .cvat_xml import is_cvat, read_cvat_xml
 from .label_studio import is_label_studio, read_label_studio
 from .label_studio_pngs import find_label_studio_pngs, read_label_studio_pngs
 from .labelme import is_labelme, read_labelme
-from .named_pictures import picture_suffixes
+from .pairing_files import PICTURES
 from .read_masks import read_masks
 from .roboflow import find_roboflow, read_roboflow
 from .selection import Selection
@@ -76,7 +76,7 @@ def _read(source: Source, images: Path) -> Annotations | None:
             return annotations
     if masks := find_label_studio_pngs(source):
         return read_label_studio_pngs(source, masks, images)
-    pictures = [name for name in source.names if PurePosixPath(name).suffix.lower() in picture_suffixes()]
+    pictures = [name for name in source.names if PurePosixPath(name).suffix.lower() in PICTURES]
     if problems and not (pictures and source.path.is_dir() and not source.path.samefile(images)):
         raise problems[0]
     if pictures and source.path.is_dir():

@@ -134,7 +134,10 @@ def points_of(values: Sequence[Sequence[float]]) -> np.ndarray:
     Raises:
         ValueError: if they are no pairs of numbers, or far from any picture.
     """
-    points = np.array(values, float)
+    try:
+        points = np.array(values, float)
+    except (TypeError, ValueError):  # of different lengths, or texts
+        points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) < FARTHEST).all():
         raise ValueError(f"points must be pairs of numbers (x, y), got {summarize([str(value) for value in values])}")
     return points

@@ -169,8 +169,9 @@ def _hidden(name: str) -> bool:
 def list_files(folder: Path) -> tuple[str, ...]:
     """All files below a folder that are not hidden, in order, relative to it, with ``/``."""
     found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
+    for place, folders, files in os.walk(folder, followlinks=True):
+        above = [Path(place).resolve(), *Path(place).resolve().parents]  # where links may lead back to
+        folders[:] = [name for name in folders if not _hidden(name) and Path(place, name).resolve() not in above]
         inner = Path(place).relative_to(folder)
         found += [(inner / name).as_posix() for name in files if not _hidden(name)]
     return tuple(sorted(found))

@@ -315,11 +315,13 @@ def test_pngs_of_label_studio_by_number_and_their_doubt(tmp_path: Path) -> None:
         ("a/y.png", "a/y.tif"),
         ("y", "a/y.tif"),
         ("z.jpg", None),
+        ("u\u0308.png", "ü.png"),
     ],
 )
 def test_names_of_pictures(tmp_path: Path, given: str, expected: str | None) -> None:
-    for name in ("x.jpg", "a/x.jpg", "b/x.jpg", "a/y.tif", "two words+1.png", "100%.png", ".hidden/z.jpg"):
+    for name in ("x.jpg", "a/x.jpg", "b/x.jpg", "a/y.tif", "two words+1.png", "100%.png", ".hidden/z.jpg", "ü.png"):
         write(tmp_path / name, "")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
     found = NamedPictures(tmp_path).find([given])
     assert (found and found[0]) == expected
 

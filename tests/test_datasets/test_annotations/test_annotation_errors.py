@@ -32,6 +32,10 @@ FILES = {  #: content of a file, and what is said of it
         "unknown image: annotation 1: its image 3 is not in the file's list",
     ),
     "no name": ({"images": [{"id": 1}], "annotations": [], "categories": []}, "no name: there is no 'file_name'"),
+    "panoptic": (
+        {"images": [{"id": 1}], "annotations": [{"image_id": 1, "segments_info": []}], "categories": []},
+        "annotation 1: panoptic segments are in PNG files",
+    ),
     "bomb.xml": (BOMB, "bomb.xml has a <!DOCTYPE>, which no annotation tool writes: it is not read"),
     "cut.xml": ("<annotations><image", "cut.xml is no XML, damaged or cut off: unclosed token"),
     "voc.xml": ("<annotation><object/></annotation>", "voc.xml is XML of no known form, <annotation>; expected"),
@@ -41,7 +45,7 @@ FILES = {  #: content of a file, and what is said of it
     ),
     "points.xml": (
         '<annotations><image name="one.png"><polygon label="a" points="1,2;3"/></image></annotations>',
-        "points.xml: image one.png: ",
+        "points.xml: image one.png: points must be pairs of numbers (x, y), got ['1', '2'], ['3']",
     ),
     "cut.zip": (b"PK\x03\x04 and no more", "cut.zip cannot be unpacked: File is not a zip file"),
     "picture.png": (b"\x89PNG\r\n", "picture.png is of no known form, expected a folder of masks, COCO JSON"),
@@ -183,9 +187,9 @@ def test_more_classes_than_fit_into_8_bits(tmp_path: Path, images: Path) -> None
         ({"size": [9, 13], "counts": "52"}, "runs of"),
         ({"size": [9, 13], "counts": "\x7f"}, "'\\x7f' in compressed runs"),
         ({"size": [3, 3], "counts": [9]}, "annotation 1: runs for 3x3 pixels in a picture of 13x9"),
-        ([[1, 2, 3]], "annotation 1: cannot reshape array of size 3"),
+        ([[1, 2, 3]], "annotation 1: points must be pairs of numbers (x, y), got (1, 2), (3, None)"),
         ([[1, 2, 3, float("nan"), 5, 6]], "points must be pairs of numbers (x, y)"),
-        ([["a", 2, 3, 4, 5, 6]], "annotation 1: could not convert string to float: 'a'"),
+        ([["a", 2, 3, 4, 5, 6]], "annotation 1: points must be pairs of numbers (x, y), got ('a', 2), (3, 4), (5, 6)"),
         ({"counts": [117]}, "annotation 1: there is no 'size'"),
     ],
 )
