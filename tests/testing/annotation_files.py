@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 NAMES = "background", "car", "road"
-COLOURS = (0, 0, 0), (200, 30, 40), (90, 100, 110)
+COLOURS = (0, 0, 0), (90, 100, 110), (200, 30, 40)  # masks in colours have their classes in this order
 #: By picture: (width, height), and objects from below to the top: class, left, top, right, bottom.
 SCENES = {
     "one.png": ((13, 9), [(2, 0, 4, 13, 9), (1, 3, 2, 8, 6)]),
@@ -263,6 +263,32 @@ def label_studio_pngs(folder: Path) -> Path:
     return folder
 
 
+def masks(folder: Path, picture: Callable[[np.ndarray], Image.Image]) -> Path:
+    for name in SCENES:
+        path = folder / Path(name).with_suffix(".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(labels_of(name)).save(path)
+    return folder
+
+
+def index_masks(folder: Path) -> Path:
+    return masks(folder, Image.fromarray)
+
+
+def palette_masks(folder: Path) -> Path:
+    def picture(labels: np.ndarray) -> Image.Image:
+        found = Image.fromarray(labels, "P")
+        found.putpalette(np.ravel(COLOURS).tolist())
+        return found
+
+    return masks(folder, picture)
+
+
+def colour_masks(folder: Path) -> Path:
+    return masks(folder, lambda labels: Image.fromarray(np.array(COLOURS, np.uint8)[labels]))
+
+
+PLAIN = index_masks, palette_masks, colour_masks
 FORMS = (
     coco_polygons,
     coco_runs,

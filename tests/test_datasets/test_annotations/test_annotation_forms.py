@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from testing.annotation_files import COLOURS, FORMS, NAMES, SCENES, labels_of, save_pictures, zipped
+from testing.annotation_files import COLOURS, FORMS, NAMES, PLAIN, SCENES, labels_of, save_pictures, zipped
 
+from fcn_plugin.datasets.annotations.annotated import AnnotatedSet
 from fcn_plugin.datasets.annotations.read_annotations import read_annotations
 
 
@@ -14,7 +15,16 @@ from fcn_plugin.datasets.annotations.read_annotations import read_annotations
 def test_same_indices_out_of_every_form(tmp_path: Path, form, packed: bool) -> None:
     images = save_pictures(tmp_path / "pictures")
     masks = form(tmp_path / "annotations")
-    found = read_annotations(images, zipped(masks) if packed else masks)
+    check(read_annotations(images, zipped(masks) if packed else masks), images)
+
+
+@pytest.mark.parametrize("form", PLAIN, ids=lambda form: form.__name__)
+def test_same_indices_out_of_plain_masks(tmp_path: Path, form) -> None:
+    images = save_pictures(tmp_path / "pictures")
+    check(read_annotations(images, form(tmp_path / "masks"), classes=NAMES), images)
+
+
+def check(found: AnnotatedSet, images: Path) -> None:
     assert found.classes == NAMES
     assert found.palette[0] == COLOURS[0] and len(set(found.palette)) == len(NAMES)
     assert [(picture.name, picture.image) for picture in found.pictures] == [
@@ -25,5 +35,5 @@ def test_same_indices_out_of_every_form(tmp_path: Path, form, packed: bool) -> N
         assert labels.dtype == np.uint8
         np.testing.assert_array_equal(labels, labels_of(name), err_msg=name)
         assert all(path.exists() for path in picture.annotations)
-    if form.__name__.startswith("cvat"):
+    if "CVAT" in found.form:
         assert found.palette == COLOURS
