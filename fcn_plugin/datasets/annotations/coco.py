@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from .assembling import Annotation, Annotations
-from .drawing import Drawing, Region
+from .drawing import Drawing
 from .palette import Colour
-from .regions import Polygons, Runs, box, points_of
+from .regions import Polygons, Region, Runs, box, points_of
 from .selection import IGNORED_CODE
 from .source import Source, reading
 
@@ -46,7 +46,7 @@ def read_coco(source: Source, documents: Mapping[str, dict]) -> Annotations:
                     image = _known(entries, annotation["image_id"], "image")
                     code = _known(codes, annotation["category_id"], "category")
                     ignored = bool(annotation.get("iscrowd") or annotation.get("ignore"))
-                    region = _region(annotation.get("segmentation"), _size(image))
+                    region = _region(annotation.get("segmentation"))
                     if region is None:
                         boxes, ignored = boxes + 1, True
                         left, top, width, height = map(float, annotation["bbox"])
@@ -90,13 +90,11 @@ def _size(image: dict) -> tuple[int, int] | None:
     return (int(image["height"]), int(image["width"])) if image.get("height") and image.get("width") else None
 
 
-def _region(segmentation: object, size: tuple[int, int] | None) -> Region | None:
+def _region(segmentation: object) -> Region | None:
     if not segmentation:
         return None
     if isinstance(segmentation, dict):
         height, width = map(int, segmentation["size"])
-        if size and size != (height, width):
-            raise ValueError(f"runs for {width}x{height} pixels in a picture of {size[1]}x{size[0]}")
         counts = segmentation["counts"]
         return CocoRuns(counts if isinstance(counts, str) else tuple(map(int, counts)), (height, width))
     polygons = segmentation if isinstance(segmentation[0], Sequence) else [segmentation]
@@ -110,10 +108,14 @@ class CocoRuns:
     counts: str | tuple[int, ...]
     size: tuple[int, int]
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width)."""
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code."""
+        if self.size != labels.shape:
+            raise ValueError(
+                f"runs for {self.size[1]}x{self.size[0]} pixels in a picture of {labels.shape[1]}x{labels.shape[0]}"
+            )
         counts = uncompressed(self.counts) if isinstance(self.counts, str) else self.counts
-        return Runs(counts, self.size, by_columns=True).mask(height, width)
+        Runs(counts, self.size, by_columns=True).paint(labels, code)
 
 
 def uncompressed(text: str) -> tuple[int, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from .assembling import Annotation, Annotations
-from .drawing import Drawing, Region
+from .drawing import Drawing
 from .palette import Colour
-from .regions import Polygons, Runs, box, ellipse, points_of
+from .regions import Polygons, Region, Runs, box, ellipse, points_of
 from .source import Source, reading
 
 WITHOUT_AREA = ("points", "polyline", "cuboid", "skeleton")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from .regions import Region
 from .selection import UNLABELLED_CODE
 from .source import reading
-
-
-class Region(Protocol):
-    """A part of a picture."""
-
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where it is, bool (height, width); raises ValueError for what cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -35,5 +28,5 @@ class Drawing:
         labels = np.full((height, width), UNLABELLED_CODE, np.int16)
         with reading(self.where):
             for code, region in self.objects:
-                labels[region.mask(height, width)] = code
+                region.paint(labels, code)
         return labels

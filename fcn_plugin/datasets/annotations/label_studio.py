@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from ...utils.text import summarize
 from .assembling import Annotation, Annotations
-from .drawing import Drawing, Region
+from .drawing import Drawing
 from .label_studio_brush import BrushRuns
-from .regions import Polygons, box, ellipse, points_of
+from .named_pictures import spellings
+from .pairing_files import PICTURES
+from .regions import Polygons, Region, box, ellipse, points_of
 from .source import Source, reading
 
 FORM = "Label Studio annotations"
@@ -74,12 +77,11 @@ def _results(task: dict, remarks: Counter) -> list[dict] | None:
 
 def _pictures(task: dict) -> tuple[str, ...]:
     """Names that the picture may have."""
-    data = task.get("data", task)
-    texts = [value for key, value in data.items() if isinstance(value, str) and (key == "image" or "data" in task)]
+    texts = [value for value in task.get("data", task).values() if isinstance(value, str)]
+    texts = [text for text in texts if any(PurePosixPath(name).suffix.lower() in PICTURES for name in spellings(text))]
     if not texts:
         raise ValueError("its data names no picture")
-    address = data["image"] if isinstance(data.get("image"), str) else texts[0]
-    names = [address, task["file_upload"]] if isinstance(task.get("file_upload"), str) else [address]
+    names = [texts[0], task["file_upload"]] if isinstance(task.get("file_upload"), str) else [texts[0]]
     return tuple(name for given in names for name in (given, *_without_prefix(given)))
 
 
@@ -90,27 +92,20 @@ def _without_prefix(name: str) -> Iterator[str]:
 
 def _regions(results: list[dict], remarks: Counter) -> tuple[list[tuple[str, Region]], tuple[int, int] | None]:
     """Label and region of each result, and (height, width) of the picture."""
-    labels = {}
-    for result in results:
-        if found := _labels(result.get("value", {})):
-            labels[result.get("id")] = found
+    labels = {result.get("id"): _labels(result.get("value", {})) for result in results if "value" in result}
+    labels = {key: label for key, label in labels.items() if label and key}
     regions, size = {}, None
     for number, result in enumerate(results):
-        if "original_width" not in result:
+        if "original_width" not in result:  # not of a picture
             continue
-        if result.get("image_rotation"):
-            raise ValueError(
-                f"the picture is rotated by {result['image_rotation']} degrees: save it so, and annotate it"
-            )
+        if degrees := result.get("image_rotation"):
+            raise ValueError(f"the picture was turned by {degrees} degrees: save it so, and annotate it")
         size = int(result["original_height"]), int(result["original_width"])
-        region = _region(result["value"], size)
-        name = labels.get(result.get("id")) if result.get("id") is not None else _labels(result["value"])
-        if region is None or not name:
-            if region is None and not _labels(result["value"]):
-                continue
+        label = _labels(result["value"]) or labels.get(result.get("id"))
+        if (region := _region(result["value"], size)) and label:
+            regions[result.get("id", number)] = label, region  # it occurs twice if its label has a type of its own
+        elif region or label:
             remarks["regions without area or label, left out"] += 1
-            continue
-        regions[result.get("id") or number] = (name, region)  # with a label of its own type, a region occurs twice
     return list(regions.values()), size
 
 
@@ -126,7 +121,7 @@ def _region(value: dict, size: tuple[int, int]) -> Region | None:
     percent = np.array([width, height]) / 100
     degrees = float(value.get("rotation", 0))
     if "rle" in value:
-        return BrushRuns(bytes(value["rle"]), size)
+        return BrushRuns(bytes(list(value["rle"])), size)
     if "points" in value:
         return Polygons((points_of(value["points"]) * percent,))
     if "radiusX" in value:

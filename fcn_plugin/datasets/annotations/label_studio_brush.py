@@ -46,8 +46,8 @@ class BrushRuns:
     content: bytes
     size: tuple[int, int]
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width).
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code.
 
         Raises:
             ValueError: if it is of another size, or cut off.
@@ -55,8 +55,9 @@ class BrushRuns:
         bits = Bits(self.content)
         count, depth = bits.read(32), bits.read(5) + 1
         widths = [bits.read(4) + 1 for _ in range(4)]
-        if self.size != (height, width) or count != height * width * CHANNELS:
-            raise ValueError(f"a brush of {self.size[1]}x{self.size[0]} pixels, {count} values, for {width}x{height}")
+        if self.size != labels.shape or count != labels.size * CHANNELS:
+            picture = f"a picture of {labels.shape[1]}x{labels.shape[0]}"
+            raise ValueError(f"a brush of {self.size[1]}x{self.size[0]} pixels and {count} values in {picture}")
         painted, place = np.zeros(count, bool), 0
         while place < count:
             repeated = bits.read(1)
@@ -67,4 +68,4 @@ class BrushRuns:
                 length = min(length, count - place)
                 painted[place : place + length] = [bits.read(depth) > 0 for _ in range(length)]
             place += length
-        return painted.reshape(height, width, CHANNELS)[..., -1]
+        labels[painted.reshape(*labels.shape, CHANNELS)[..., -1]] = code

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ...utils.text import summarize
 from .assembling import Annotation, Annotations
-from .drawing import Drawing, Region
-from .regions import Bitmap, Polygons, Strokes, box, ellipse, points_of
+from .drawing import Drawing
+from .regions import Bitmap, Polygons, Region, Strokes, box, ellipse, points_of
 from .selection import IGNORED_CODE
 from .source import Source, read_each, reading
 

@@ -1,4 +1,4 @@
-"""Regions of a picture as annotation tools describe them, as truth values for each pixel.
+"""Regions of a picture as annotation tools describe them, painted into an array of labels.
 
 Coordinates are continuous: pixel (row i, column j) covers [j, j + 1] x [i, i + 1], and belongs to an outline if its
 centre (j + 0.5, i + 0.5) lies inside. Two outlines with a common edge share no pixel and leave none out.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import cos, radians, sin
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,18 +22,23 @@ FRACTION = 4  #: bits of coordinates behind the point, for cv2
 FARTHEST = 1e6  #: coordinate, in pixels, that can be meant
 
 
+class Region(Protocol):
+    """A part of a picture."""
+
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code; raises ValueError for what cannot be read."""
+
+
 @dataclass(frozen=True)
 class Polygons:
     """The inside of closed outlines, each with its corners (x, y) in pixels; it alternates where one crosses itself."""
 
     outlines: tuple[np.ndarray, ...]
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width)."""
-        mask = np.zeros((height, width), bool)
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code."""
         for outline in self.outlines:
-            mask |= fill(outline, height, width)
-        return mask
+            fill(labels, outline, code)
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,20 @@ class Bitmap:
     top: int = 0
     left: int = 0
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width)."""
-        mask = np.zeros((height, width), bool)
-        top, left = max(self.top, 0), max(self.left, 0)
-        part = self.pixels[top - self.top :, left - self.left :][: max(height - top, 0), : max(width - left, 0)]
-        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
-        return mask
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code."""
+        part = self.pixels[max(-self.top, 0) :, max(-self.left, 0) :]
+        window = labels[max(self.top, 0) :, max(self.left, 0) :][: part.shape[0], : part.shape[1]]
+        window[part[: window.shape[0], : window.shape[1]]] = code
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Lengths of runs of pixels outside and inside by turns, the first outside, over (height, width).
+    """Lengths of runs of pixels outside and inside by turns, the first outside, over an area.
 
     Attributes:
         counts: the lengths.
-        size: (height, width) of the area that they cover.
+        size: (height, width) of the area.
         by_columns: whether they go down the columns, as in COCO, or along the rows.
         top, left: where the area begins.
     """
@@ -69,19 +73,20 @@ class Runs:
     top: int = 0
     left: int = 0
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width).
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code.
 
         Raises:
-            ValueError: if the runs are not as long as the area.
+            ValueError: if the area is larger than the picture, or the runs are not as long as the area.
         """
         rows, columns = self.size
         counts = np.array(self.counts, np.int64)
-        if (counts < 0).any() or counts.sum() != rows * columns:
-            raise ValueError(f"runs of {counts.sum()} pixels for an area of {columns}x{rows}")
+        if rows > labels.shape[0] or columns > labels.shape[1] or (counts < 0).any() or counts.sum() != rows * columns:
+            picture = f"a picture of {labels.shape[1]}x{labels.shape[0]}"
+            raise ValueError(f"runs of {counts.sum()} pixels for an area of {columns}x{rows} in {picture}")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         pixels = flat.reshape(columns, rows).T if self.by_columns else flat.reshape(rows, columns)
-        return Bitmap(pixels, self.top, self.left).mask(height, width)
+        Bitmap(pixels, self.top, self.left).paint(labels, code)
 
 
 @dataclass(frozen=True)
@@ -92,31 +97,30 @@ class Strokes:
     width: int
     joined: bool
 
-    def mask(self, height: int, width: int) -> np.ndarray:
-        """Where the region is, bool (height, width)."""
-        mask = np.zeros((height, width), np.uint8)
+    def paint(self, labels: np.ndarray, code: int) -> None:
+        """Set its pixels of int16 (H, W) to a code."""
         points = ((self.points - 0.5) * (1 << FRACTION)).round().astype(int).tolist()
         if self.joined:
             for start, end in pairwise(points):
-                cv2.line(mask, start, end, 1, self.width, cv2.LINE_8, FRACTION)
+                cv2.line(labels, start, end, code, self.width, cv2.LINE_8, FRACTION)
         else:
             for point in points:
-                cv2.circle(mask, point, (self.width << FRACTION) // 2, 1, cv2.FILLED, cv2.LINE_8, FRACTION)
-        return mask.astype(bool)
+                cv2.circle(labels, point, (self.width << FRACTION) // 2, code, cv2.FILLED, cv2.LINE_8, FRACTION)
 
 
 def box(
     left: float, top: float, right: float, bottom: float, degrees: float = 0, pivot: Sequence[float] = ()
 ) -> Polygons:
     """A rectangle, turned clockwise about a pivot (x, y), by default its centre."""
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
+    corners = points_of([(left, top), (right, top), (right, bottom), (left, bottom)])
     return Polygons((turned(corners, degrees, pivot or ((left + right) / 2, (top + bottom) / 2)),))
 
 
 def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0) -> Polygons:
     """An ellipse with its centre and radii, turned clockwise."""
     angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
-    outline = np.stack([x + radius_x * np.cos(angles), y + radius_y * np.sin(angles)], axis=1)
+    centre, radii = points_of([(x, y), (radius_x, radius_y)])
+    outline = centre + radii * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return Polygons((turned(outline, degrees, (x, y)),))
 
 
@@ -143,18 +147,15 @@ def points_of(values: Sequence[Sequence[float]]) -> np.ndarray:
     return points
 
 
-def fill(outline: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The pixels with their centre inside of an outline, by the even-odd rule.
+def fill(labels: np.ndarray, outline: np.ndarray, code: int) -> None:
+    """Set the pixels with their centre inside of an outline to a code, by the even-odd rule.
 
     Args:
+        labels (np.ndarray): int16 (H, W), changed in place.
         outline (np.ndarray): corners (x, y) in pixels, (n, 2).
-        height (int): of the picture.
-        width (int): of the picture.
-
-    Returns:
-        np.ndarray: bool (height, width).
+        code (int): to set them to.
     """
-    mask = np.zeros((height, width), bool)
+    height, width = labels.shape
     start, end = outline, np.roll(outline, -1, axis=0)
     # An edge crosses the rows whose centres lie in [upper, lower), of which no corner belongs to two edges.
     first, last = (
@@ -164,12 +165,12 @@ def fill(outline: np.ndarray, height: int, width: int) -> np.ndarray:
     edge = np.repeat(np.arange(len(start)), counts)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
     if not len(edge):
-        return mask
+        return
     x, y = start[edge].T
     slope = (end[edge, 0] - x) / (end[edge, 1] - y)
     column = np.ceil(x + (row + 0.5 - y) * slope - 0.5).clip(0, width).astype(int)
     top, bottom, left, right = row.min(), row.max() + 1, column.min(), column.max()
     crossed = np.zeros((bottom - top, right - left + 1), np.uint8)
     np.bitwise_xor.at(crossed, (row - top, column - left), 1)
-    mask[top:bottom, left:right] = np.bitwise_xor.accumulate(crossed, axis=1)[:, :-1]  # beyond the last all is outside
-    return mask
+    inside = np.bitwise_xor.accumulate(crossed, axis=1)[:, :-1]  # beyond the last crossing all is outside
+    labels[top:bottom, left:right][inside.astype(bool)] = code

@@ -36,7 +36,7 @@ def reading(what: str | Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"{what}: there is no {error}") from error
-    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, IndexError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"{what}: {first_line(error)}") from error
 
 

@@ -13,7 +13,7 @@ from testing.annotation_files import SCENES, corners, labels_of, save_pictures, 
 from fcn_plugin.datasets.annotations.annotated import AnnotatedSet
 from fcn_plugin.datasets.annotations.named_pictures import NamedPictures
 from fcn_plugin.datasets.annotations.read_annotations import read_annotations
-from fcn_plugin.datasets.annotations.regions import box, ellipse, fill
+from fcn_plugin.datasets.annotations.regions import Polygons, Region, box, ellipse
 
 SIZE = 6, 5  #: width and height of the single picture of most tests
 
@@ -65,6 +65,12 @@ def rows(*lines: str) -> list[list[int]]:
     return [[255 if digit == "x" else int(digit) for digit in line] for line in lines]
 
 
+def painted(region: Region, height: int = 6, width: int = 6) -> np.ndarray:
+    labels = np.zeros((height, width), np.int16)
+    region.paint(labels, 1)
+    return labels
+
+
 def test_fill_takes_pixels_with_their_centre_inside_like_pycocotools() -> None:
     """Decoded by pycocotools 2.0.11, which draws lines in a grid of fifths: one pixel of the edge differs."""
     polygon = np.array([(1.3, 0.6), (8.2, 2.1), (6.4, 7.9), (2.7, 6.2)])
@@ -81,8 +87,8 @@ def test_fill_takes_pixels_with_their_centre_inside_like_pycocotools() -> None:
     )
     expected = np.array(of_pycocotools)
     expected[7, 5] = 0
-    np.testing.assert_array_equal(fill(polygon, 9, 10), expected)
-    np.testing.assert_array_equal(fill(polygon[::-1], 9, 10), expected)
+    np.testing.assert_array_equal(painted(Polygons((polygon,)), 9, 10), expected)
+    np.testing.assert_array_equal(painted(Polygons((polygon[::-1],)), 9, 10), expected)
 
 
 def test_neighbouring_polygons_share_no_pixel_and_leave_none_out() -> None:
@@ -91,16 +97,16 @@ def test_neighbouring_polygons_share_no_pixel_and_leave_none_out() -> None:
         middle, width, height = generator.uniform(2, 18, 2).round(1), 23, 21
         frame = np.array([(-1, -1), (width + 1, -1), (width + 1, height + 1), (-1, height + 1)], float)
         parts = [np.array([frame[side], frame[(side + 1) % 4], middle]) for side in range(4)]
-        assert (sum(fill(part, height, width).astype(int) for part in parts) == 1).all()
+        assert (sum(painted(Polygons((part,)), height, width) for part in parts) == 1).all()
 
 
 def test_turned_shapes() -> None:
-    turned = box(1, 2, 5, 4, 90).mask(6, 6)
-    np.testing.assert_array_equal(turned, box(2, 1, 4, 5).mask(6, 6))
-    about_a_corner = box(4, 1, 8, 3, 90, (4, 1)).mask(6, 6)
-    np.testing.assert_array_equal(about_a_corner, box(2, 1, 4, 5).mask(6, 6))
-    np.testing.assert_array_equal(ellipse(3, 3, 3, 1, 90).mask(6, 6), ellipse(3, 3, 1, 3).mask(6, 6))
-    assert ellipse(3, 3, 3, 3).mask(6, 6).sum() == 32  # all but the corners, of three pixels each less the centres
+    turned = painted(box(1, 2, 5, 4, 90))
+    np.testing.assert_array_equal(turned, painted(box(2, 1, 4, 5)))
+    about_a_corner = painted(box(4, 1, 8, 3, 90, (4, 1)))
+    np.testing.assert_array_equal(about_a_corner, painted(box(2, 1, 4, 5)))
+    np.testing.assert_array_equal(painted(ellipse(3, 3, 3, 1, 90)), painted(ellipse(3, 3, 1, 3)))
+    assert painted(ellipse(3, 3, 3, 3)).sum() == 32  # all but the corners, of three pixels each less the centres
 
 
 def test_coco_ignores_crowds_and_boxes_beneath_all_objects(tmp_path: Path, images: Path) -> None:

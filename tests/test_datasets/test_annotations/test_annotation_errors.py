@@ -186,7 +186,7 @@ def test_more_classes_than_fit_into_8_bits(tmp_path: Path, images: Path) -> None
         ({"size": [9, 13], "counts": [5, 5]}, "runs of 10 pixels for an area of 13x9"),
         ({"size": [9, 13], "counts": "52"}, "runs of"),
         ({"size": [9, 13], "counts": "\x7f"}, "'\\x7f' in compressed runs"),
-        ({"size": [3, 3], "counts": [9]}, "annotation 1: runs for 3x3 pixels in a picture of 13x9"),
+        ({"size": [3, 3], "counts": [9]}, "one.png: runs for 3x3 pixels in a picture of 13x9"),
         ([[1, 2, 3]], "annotation 1: points must be pairs of numbers (x, y), got (1, 2), (3, None)"),
         ([[1, 2, 3, float("nan"), 5, 6]], "points must be pairs of numbers (x, y)"),
         ([["a", 2, 3, 4, 5, 6]], "annotation 1: points must be pairs of numbers (x, y), got ('a', 2), (3, 4), (5, 6)"),
