@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import PurePosixPath
 
@@ -15,7 +16,7 @@ from .drawing import Drawing
 from .palette import Colour
 from .regions import Polygons, Region, Runs, box, points_of
 from .selection import IGNORED_CODE
-from .source import Source, reading
+from .source import Source, read_each, reading
 
 
 def is_coco(content: object) -> bool:
@@ -33,35 +34,47 @@ def read_coco(source: Source, documents: Mapping[str, dict]) -> Annotations:
     Raises:
         ValueError: saying what is wrong with a file.
     """
-    names, colours, pictures, boxes = {}, {}, [], 0
+    names, colours, pictures = {}, {}, []
     for file, content in documents.items():
         with reading(source.where(file)):
             codes = _categories(content, names, colours)
             entries = {entry["id"]: entry for entry in content["images"]}
-            below, above = defaultdict(list), defaultdict(list)
+            by_image = defaultdict(list)
             for number, annotation in enumerate(content["annotations"], 1):
                 with reading(f"annotation {number}"):
-                    if "segments_info" in annotation:
-                        raise ValueError("panoptic segments are in PNG files: give outlines, or masks of classes")
                     image = _known(entries, annotation["image_id"], "image")
-                    code = _known(codes, annotation["category_id"], "category")
-                    ignored = bool(annotation.get("iscrowd") or annotation.get("ignore"))
-                    region = _region(annotation.get("segmentation"))
-                    if region is None:
-                        boxes, ignored = boxes + 1, True
-                        left, top, width, height = map(float, annotation["bbox"])
-                        region = box(left, top, left + width, top + height)
-                    (below if ignored else above)[image["id"]].append((IGNORED_CODE if ignored else code, region))
-            for entry in entries.values():
-                objects = (*below[entry["id"]], *above[entry["id"]])
-                folder, name = PurePosixPath(file).parent, entry["file_name"]
-                drawing = Drawing(objects, f"{source.where(file)}, {name}")
-                candidates = (str(folder / name), name) if folder.name else (name,)
-                pictures.append(Annotation(candidates, drawing, _size(entry), source.file(file)))
-    if boxes and not any(code >= 0 for picture in pictures for code, _ in picture.draw.objects):
+                    by_image[image["id"]].append((number, annotation))
+        read = partial(_read_picture, source, file, codes, by_image)
+        pictures += read_each(read, list(entries.values()))
+    objects = [region for picture, _ in pictures for _, region in picture.draw.objects]
+    boxes = sum(number for _, number in pictures)
+    if boxes and boxes == len(objects):
         raise ValueError(f"{source.path}: its {boxes} objects have boxes, but no outlines (segmentation)")
     remarks = [f"objects with a box but no outline, which is ignored: {boxes}"] if boxes else []
-    return Annotations("COCO annotations", list(names), pictures, colours, remarks=remarks)
+    annotations = [picture for picture, _ in pictures]
+    return Annotations("COCO annotations", list(names), annotations, colours, remarks=remarks)
+
+
+def _read_picture(source: Source, file: str, codes: dict, by_image: dict, entry: dict) -> tuple[Annotation, int]:
+    """What is said of a picture, and how many of its objects have no outline."""
+    below, above, boxes = [], [], 0
+    with reading(source.where(file)):
+        for number, annotation in by_image.get(entry["id"], ()):
+            with reading(f"annotation {number}"):
+                if "segments_info" in annotation:
+                    raise ValueError("panoptic segments are in PNG files: give outlines, or masks of classes")
+                code = _known(codes, annotation["category_id"], "category")
+                region = _region(annotation.get("segmentation"))
+                ignored = region is None or annotation.get("iscrowd") or annotation.get("ignore")
+                if region is None:
+                    left, top, width, height = map(float, annotation["bbox"])
+                    region, boxes = box(left, top, left + width, top + height), boxes + 1
+                (below if ignored else above).append((IGNORED_CODE if ignored else code, region))
+        folder, name = PurePosixPath(file).parent, entry["file_name"]
+        size = (int(entry["height"]), int(entry["width"])) if entry.get("height") and entry.get("width") else None
+    drawing = Drawing((*below, *above), f"{source.where(file)}, {name}")
+    candidates = (str(folder / name), name) if folder.name else (name,)
+    return Annotation(candidates, drawing, size, source.file(file)), boxes
 
 
 def _categories(content: dict, names: dict[str, int], colours: dict[str, Colour]) -> dict[int, int]:
@@ -84,10 +97,6 @@ def _known(table: Mapping, key: object, kind: str) -> object:
     if key not in table:
         raise ValueError(f"its {kind} {key!r} is not in the file's list")
     return table[key]
-
-
-def _size(image: dict) -> tuple[int, int] | None:
-    return (int(image["height"]), int(image["width"])) if image.get("height") and image.get("width") else None
 
 
 def _region(segmentation: object) -> Region | None:
