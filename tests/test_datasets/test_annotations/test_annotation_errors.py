@@ -137,6 +137,22 @@ def test_all_damaged_files_are_told_in_one_error(tmp_path: Path, images: Path) -
     assert lines[2].startswith(f"- {masks / 'sub/three.json'}: shape 2: ")
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ({"shape_type": "star"}, "shape 1: a 'star', which is not known"),
+        ({"shape_type": "circle"}, "shape 1: a circle of 4 points, expected 2"),
+        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": "abcd"}, "shape 1: its mask is no picture"),
+        ({"points": 3}, "shape 1: points must be pairs of numbers (x, y), got 3"),
+    ],
+)
+def test_shapes_of_labelme_that_are_none(tmp_path: Path, images: Path, shape: dict, expected: str) -> None:
+    path = files.labelme_polygons(tmp_path / "l") / "one.json"
+    content = json.loads(path.read_text())
+    content["shapes"][0].update(shape)
+    assert error_of(images, write(path, content)).startswith(f"{path}: {expected}")
+
+
 def test_pictures_annotated_twice(tmp_path: Path, images: Path) -> None:
     path = files.coco_polygons(tmp_path / "a")
     (tmp_path / "a" / "again.json").write_bytes(path.read_bytes())
