@@ -40,12 +40,26 @@ def orientation_of(path: str) -> int:
 
 
 def size_of(path: str) -> tuple[int, int] | None:
-    """Width and height of a picture as it is shown, from its header; None if PIL cannot tell."""
+    """Width and height of a picture as it is shown, from its header; None if it does not tell."""
     try:
         with Image.open(path) as picture:
             turned = picture.getexif().get(ORIENTATION, 1) >= 5
             return picture.size[::-1] if turned else picture.size
     except OSError:  # not there, in another storage, or of another format; UnidentifiedImageError is one
+        return _size_of_bands(path)
+
+
+def _size_of_bands(path: str) -> tuple[int, int] | None:
+    """Width and height of an array, and of a TIFF of bands that PIL does not know."""
+    try:
+        if Path(path).suffix == ".npy":
+            height, width = np.load(path, mmap_mode="r").shape[:2]
+            return width, height
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except Exception:  # it is not there, or damaged, or its package is not installed
         return None
 
 
@@ -72,7 +86,7 @@ def as_picture(image: np.ndarray, shown: Sequence[int] | None = None) -> np.ndar
     if lowest < -0.5 or highest > 255.5 or 0.01 < highest < 1.01:
         if shown is not None:
             lowest, highest = np.percentile(image, ENDS, axis=(0, 1)).astype(np.float32)
-        image = (image - lowest) * (255 / np.maximum(highest - lowest, np.finfo(np.float32).tiny))
+        image = (image - lowest) * (255 / np.maximum(highest - lowest, 1e-30))
     return image.round().clip(0, 255).astype(np.uint8)
 
 

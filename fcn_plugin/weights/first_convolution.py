@@ -9,6 +9,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .errors import WeightsError
+
 COLOURS = 3  #: bands of the pictures that published networks were trained on
 
 
@@ -54,6 +56,30 @@ def fit_bands(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
         return dict(weights)
     _tell(key, own[1])
     return {**weights, key: adapt_bands(given, own[1])}
+
+
+def with_bands(weights: Mapping[str, Tensor], bands: int, where: str) -> dict[str, Tensor]:
+    """The weights of a segmentor or a classifier of three bands for another number of them.
+
+    Args:
+        weights (Mapping[str, Tensor]): canonical ones, or those of the toolbox's segmentors.
+        bands (int): their new number, >= 1.
+        where (str): what to call the weights in the error.
+
+    Raises:
+        ValueError: for a number below 1.
+        WeightsError: if the backbone's first convolution takes other than three bands.
+    """
+    if bands < 1:
+        raise ValueError(f"the number of bands must be 1 or more, got {bands}")
+    key = next((key for key, value in weights.items() if key.startswith("backbone.") and value.ndim == 4), None)
+    if key is None or weights[key].shape[1] != COLOURS:
+        has = "there is no convolution" if key is None else f"{key} takes {weights[key].shape[1]}"
+        raise WeightsError(f"{where} cannot be adapted to {bands} bands: {has}, expected one of {COLOURS} bands")
+    if bands == COLOURS:
+        return dict(weights)
+    _tell(key, bands)
+    return {**weights, key: adapt_bands(weights[key], bands)}
 
 
 @contextmanager

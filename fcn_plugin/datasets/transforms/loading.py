@@ -35,12 +35,12 @@ def without_label_loaders(pipeline: Sequence[Mapping]) -> list[Mapping]:
     return steps
 
 
-def picture_of(image: np.ndarray, loader: Callable) -> np.ndarray:
+def picture_of(image: np.ndarray, loader: Callable | None) -> np.ndarray:
     """An image as a picture to look at, BGR, uint8 (H, W, 3), with the bands that the step that loaded it shows.
 
     Args:
         image (np.ndarray): (H, W) or (H, W, C), see :func:`as_picture`.
-        loader (Callable): the step, built.
+        loader (Callable, optional): the step, built.
     """
     bands = image.shape[2] if image.ndim == 3 else 1
     return as_picture(image, loader.shown(bands) if isinstance(loader, LoadBands) else None)
