@@ -22,7 +22,7 @@ class BandsDataPreProcessor(SegDataPreProcessor):
 
     Raises:
         ValueError: for no band, other numbers of means than of standard deviations, or values that are not finite or
-            not positive, or an order of colours for other than three bands; when called, for pictures of another number of bands.
+            not positive, or an order of colours for other than three bands; when called, for pictures of other bands.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], **kwargs) -> None:
