@@ -31,7 +31,7 @@ SCRIPT = """
 import json, logging, os, random, sys, warnings
 import mmcv, mmengine, mmengine.hub, mmengine.runner, mmseg, numpy, torch
 import mmseg.apis, mmseg.datasets, mmseg.engine, mmseg.evaluation, mmseg.models, mmseg.utils, mmseg.visualization
-from mmengine.registry import DefaultScope
+from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
 from mmseg.models import EncoderDecoder
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -45,7 +45,7 @@ def state():
         "safe globals": sorted(map(repr, getattr(torch.serialization, "get_safe_globals", list)())),
         "environment": dict(os.environ),
         "warning filters": list(map(repr, warnings.filters)),
-        "initializers": {key: value.__name__ for key, value in mmengine.registry.WEIGHT_INITIALIZERS.module_dict.items()},
+        "initializers": {key: kind.__name__ for key, kind in WEIGHT_INITIALIZERS.module_dict.items()},
         "schemes of checkpoints": {key: repr(value) for key, value in CheckpointLoader._schemes.items()},
         "number formats": [str(torch.get_default_dtype()), torch.get_float32_matmul_precision()]
         + list(map(str, autocast_dtypes())),

@@ -24,7 +24,9 @@ def picture(seed: int, bands: int = BANDS, size: tuple[int, int] = SIZE) -> np.n
 
 def write_tiff(path: Path, image: np.ndarray, **options) -> None:
     """Save a picture (H, W, bands) with its bands first, as satellites' are."""
-    tifffile.imwrite(path, image.transpose(2, 0, 1), planarconfig="separate", photometric="minisblack", **options)
+    if image.shape[2] > 1:
+        options["planarconfig"] = "separate"
+    tifffile.imwrite(path, image.transpose(2, 0, 1).squeeze(), photometric="minisblack", **options)
 
 
 def make_bands(root: Path) -> Path:
@@ -51,8 +53,8 @@ def bands_config(folder: Path, root: Path) -> Path:
 load = [dict(type='LoadBands'), dict(type='LoadLabels')]
 pack = [dict(type='PackSegInputs')]
 dataset = dict(
-    type='BaseSegDataset', data_root={str(root)!r}, img_suffix='.tif', metainfo=dict(classes={CLASSES}, palette={PALETTE}),
-    data_prefix=dict(img_path='images', seg_map_path='masks'))
+    type='BaseSegDataset', data_root={str(root)!r}, img_suffix='.tif',
+    metainfo=dict(classes={CLASSES}, palette={PALETTE}), data_prefix=dict(img_path='images', seg_map_path='masks'))
 crop = [dict(type='RandomCrop', crop_size=(32, 32)), dict(type='RandomFlip', prob=0.5)]
 train_dataloader = dict(
     batch_size=2, num_workers=0, sampler=dict(type='SeededInfiniteSampler', shuffle=True),
