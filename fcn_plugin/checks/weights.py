@@ -19,7 +19,7 @@ from ..models.pretrained_part import PretrainedPart
 from ..utils.text import summarize
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
-from ..weights.first_convolution import COLOURS, first_convolution
+from ..weights.first_convolution import COLOURS, differs_in_bands, first_convolution
 from ..weights.importing import import_weights
 from ..weights.loading import compare_state_dicts, part_weights
 from ..weights.preprocessing import check_preprocessing
@@ -232,12 +232,16 @@ def check_state_dict(
             raise WeightsError(f"{name}: {error}") from error
         if all(given[key].shape[axis] == own[key].shape[axis] for axis in (0, 2, 3)):
             given[key] = own[key]  # fixed and learnable upsampling keep a kernel differently, and load each other's
+    first = first_convolution(model)
+    key = f"{first[0]}.weight" if first else ""
+    bands = own[key].shape[1] if key in own and differs_in_bands(given.get(key), own[key].shape) else None
     misfits = compare_state_dicts(*({k: v for k, v in weights.items() if not tolerated(k)} for weights in (own, given)))
     problems = [f"{what}: {summarize(keys)}" for what, keys in misfits.items()]
     if problems:
         raise WeightsError(
             f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config"
             + (f" or of its earlier stage{_remedy(misfits)}" if earlier_stage else "")
+            + (f"; to adapt one of {COLOURS} bands, run `fcn import FILE OUT --in-channels {bands}`" if bands else "")
         )
     return [key for key in state_dict if key not in own]
 

@@ -52,7 +52,7 @@ def fit_bands(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
         return dict(weights)
     key, own = f"{first[0]}.weight".removeprefix("."), first[1].weight.shape
     given = weights.get(key)
-    if not _differs_in_bands(given, own):
+    if not differs_in_bands(given, own):
         return dict(weights)
     _tell(key, own[1])
     return {**weights, key: adapt_bands(given, own[1])}
@@ -93,7 +93,7 @@ def fitting_bands(module: nn.Module) -> Iterator[None]:
 
     def adapt(state_dict: dict, prefix: str, *_) -> None:
         key = f"{prefix}weight"
-        if _differs_in_bands(given := state_dict.get(key), conv.weight.shape):
+        if differs_in_bands(given := state_dict.get(key), conv.weight.shape):
             _tell(key, conv.weight.shape[1])
             state_dict[key] = adapt_bands(given, conv.weight.shape[1])
 
@@ -104,7 +104,8 @@ def fitting_bands(module: nn.Module) -> Iterator[None]:
         hook.remove()
 
 
-def _differs_in_bands(given: Tensor | None, own: torch.Size) -> bool:
+def differs_in_bands(given: Tensor | None, own: torch.Size) -> bool:
+    """Whether a weight is that of a convolution of three bands, and a network's of this shape but for the bands."""
     return (
         given is not None
         and given.ndim == len(own) == 4

@@ -11,7 +11,7 @@ from PIL import Image
 from .utils import POOL5, ROOT, WIDTH
 
 BANDS, SIZE = 4, (40, 48)
-MEAN, STD = [500.0, 1000.0, 20000.0, 30000.0], [100.0, 300.0, 4000.0, 9000.0]
+MEAN, STD = [500.0, 1000.0, 20000.0, 30000.0], [100.0, 200.0, 4000.0, 3000.0]
 CLASSES, PALETTE = ("land", "water"), [[120, 90, 40], [0, 0, 250]]
 
 
