@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
+from ...datasets.transforms import LoadBands
 from ...datasets.transforms.loading import picture_of
 from ...engine.tta import augmented_model
 from ...utils.config import read_config
@@ -123,6 +124,8 @@ class Predictor:
         if colour and self._check.channels == 1:
             image = mmcv.bgr2gray(image)
         self._check.check(image)
+        if isinstance(self._load, LoadBands) and image.dtype != np.uint8:
+            image = image.astype(np.float32)  # as it loads them
         size = image.shape[:2]
         return self._sample(dict(img=image, img_path=None, img_shape=size, ori_shape=size))
 
