@@ -145,8 +145,10 @@ class TestToolbox:
         wide.init_weights()
         assert any("size mismatch for conv1.weight" in text for text in told)  # in the toolbox's words
         assert not any("weights of 3 bands" in text for text in told)
+        backbone = build(dict(RESNET, in_channels=4, init_cfg=init))
+        backbone.init_weights()
         with pytest.raises(RuntimeError, match="size mismatch for conv1.weight"):  # no hook is left
-            wide.load_state_dict(weights)
+            backbone.load_state_dict(weights)
 
 
 class TestExpectations:
