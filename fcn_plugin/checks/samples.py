@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..datasets.transforms import LoadBands, LoadLabels
 from ..datasets.transforms.load_labels import LabelPicture
+from ..datasets.transforms.loading import reads_by_opencv
 from ..utils.images import count_values, is_remote, lost_bands, orientation_of
 from ..utils.text import first_line
 from .decoder_messages import DecoderMessages, damage_in
@@ -99,7 +100,7 @@ class SampleCheck:
         if image is None:
             return
         has_all_bits = any(isinstance(loader, LoadBands) for loader in self.loaders)
-        if not has_all_bits and (reason := lost_bands(results["img_path"])):
+        if any(map(reads_by_opencv, self.loaders)) and (reason := lost_bands(results["img_path"])):
             findings.problems.append(("unreadable image", f"{results['img_path']}: {reason}"))
             return
         findings.size = (image.shape[1], image.shape[0], image.shape[2] if image.ndim > 2 else 1)

@@ -17,7 +17,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
 from ...datasets.transforms import LoadBands
-from ...datasets.transforms.loading import picture_of
+from ...datasets.transforms.loading import picture_of, reads_by_opencv
 from ...engine.tta import augmented_model
 from ...utils.config import read_config
 from ...utils.images import lost_bands, why_unreadable
@@ -100,7 +100,7 @@ class Predictor:
         Raises:
             ValueError: if it cannot be read, or the network does not take it.
         """
-        if not isinstance(self._load, LoadBands) and (reason := lost_bands(path)):
+        if reads_by_opencv(self._load) and (reason := lost_bands(path)):
             raise ValueError(reason)
         try:
             results = self._load(dict(img_path=str(path)))
