@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 ORIENTATION = 0x0112  #: EXIF tag; 1 is upright, 5 to 8 exchange width and height
 
 JPEG = b"\xff\xd8\xff"  #: how a JPEG begins
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  #: how TIFFs begin, the last two large ones
+LARGE = ord("+")
+PHOTOMETRIC, SAMPLES = 262, 277  #: tags of a TIFF: what its values are (0 and 1: grey), and its bands
 START_OF_SCAN = b"\xff\xda"
 LONGEST_SEGMENT = 1 << 16  #: of a JPEG, in bytes
 ORIENTED = (b"Exif", b"ns.adobe.com")  #: segments that may hold an orientation
+ENDS = (1, 99)  #: percentiles of a band that are shown as black and as bright as can be
 MAX_FLOAT32 = 1 << 24  #: up to which float32 has all whole numbers
 
 
@@ -38,32 +44,53 @@ def orientation_of(path: str) -> int:
 
 
 def size_of(path: str) -> tuple[int, int] | None:
-    """Width and height of a picture as it is shown, from its header; None if PIL cannot tell."""
+    """Width and height of a picture as it is shown, from its header; None if it does not tell."""
     try:
         with Image.open(path) as picture:
             turned = picture.getexif().get(ORIENTATION, 1) >= 5
             return picture.size[::-1] if turned else picture.size
     except OSError:  # not there, in another storage, or of another format; UnidentifiedImageError is one
+        return _size_of_bands(path)
+
+
+def _size_of_bands(path: str) -> tuple[int, int] | None:
+    """Width and height of an array, and of a TIFF of bands that PIL does not know."""
+    try:
+        if Path(path).suffix == ".npy":
+            height, width = np.load(path, mmap_mode="r").shape[:2]
+            return width, height
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except Exception:  # it is not there, or damaged, or its package is not installed
         return None
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
+def as_picture(image: np.ndarray, shown: Sequence[int] | None = None) -> np.ndarray:
     """An image of any channels and values as a picture to look at: BGR, uint8 (H, W, 3).
 
     Grey becomes colour, and of more than three channels the first three are shown. Values that are none of 0..255, or
-    only of 0..1, are stretched from their lowest to their highest.
+    only of 0..1, are stretched from their lowest to their highest; of bands that were chosen, each by itself, without
+    a hundredth of its pixels at both ends.
 
     Args:
         image (np.ndarray): (H, W) or (H, W, C), of any type.
+        shown (Sequence[int], optional): the bands to show as red, green and blue, or one for grey; by default the
+            first three as blue, green and red.
     """
     image = image if image.ndim == 3 else image[..., None]
+    if shown is not None:
+        image = image[..., list(shown)[::-1]]
     image = image[..., :3] if image.shape[2] > 2 else np.repeat(image[..., :1], 3, axis=2)
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     image = np.nan_to_num(image.astype(np.float32), posinf=0, neginf=0)
     lowest, highest = image.min(), image.max()
     if lowest < -0.5 or highest > 255.5 or 0.01 < highest < 1.01:
-        image = (image - lowest) * (255 / max(highest - lowest, np.finfo(np.float32).tiny))
+        if shown is not None:
+            lowest, highest = np.percentile(image, ENDS, axis=(0, 1)).astype(np.float32)
+        image = (image - lowest) * (255 / np.maximum(highest - lowest, 1e-30))
     return image.round().clip(0, 255).astype(np.uint8)
 
 
@@ -81,8 +108,28 @@ def frames_of(path: str | Path) -> tuple[int, str]:
         return 1, "frames"
 
 
+def lost_bands(path: str | Path) -> str | None:
+    """What to say of a TIFF of bands of which OpenCV, by which the toolbox reads, gives one or none; None of others."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            if not start.startswith(TIFF):
+                return None
+            directory = ImageFileDirectory_v2(start + (file.read(8) if LARGE in start[2:4] else b""))
+            file.seek(directory.next)
+            directory.load(file)
+    except Exception:  # it is not there, in another storage, or damaged, which others tell
+        return None
+    bands = directory.get(SAMPLES, 1)
+    if bands <= 2 or (bands <= 4 and directory.get(PHOTOMETRIC) not in (0, 1)):
+        return None
+    return f"a TIFF of {bands} bands, which LoadImageFromFile does not read: load it with dict(type='LoadBands')"
+
+
 def why_unreadable(path: str | Path) -> str:
     """What to say of a local picture that the toolbox, which reads by OpenCV, has given up."""
+    if reason := lost_bands(path):
+        return reason
     try:
         content = np.fromfile(path, np.uint8)
         values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
