@@ -64,8 +64,8 @@ def tiles(size: tuple[int, int], side: int, margin: int, stride: int) -> Iterato
 def _blocks(length: int, side: int, margin: int) -> list[slice]:
     if length <= side + 2 * margin:
         return [slice(0, length)]
-    cuts = [0, *range(side + margin, length - side - margin, side)]
-    if length - cuts[-1] > side + margin:
+    cuts = [0, side + margin]
+    while length - cuts[-1] > side + margin:
         cuts.append(cuts[-1] + side)
     return [slice(start, end) for start, end in zip(cuts, [*cuts[1:], length])]
 
