@@ -56,7 +56,12 @@ def measure_locality(network: nn.Module, run: Callable[[nn.Module, Tensor], Tens
         NotLocalError: for a network that sees everything, or gives other values at another place, naming the modules.
         ValueError: if the network cannot be copied.
     """
-    copied = _Copy(network, run, stride)
+    with torch.device("cpu"):  # also where a model without values is built
+        return _measured(_Copy(network, run, stride))
+
+
+def _measured(copied: _Copy) -> Locality:
+    stride = copied.stride
     margin = max(_reach(copied, axis) for axis in (0, 1))
     margin = math.ceil(margin / stride) * stride
     if all(_windows_agree(copied, axis, margin, stride // 2 + 1) for axis in (0, 1)):

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +20,7 @@ from ...structures import ImageFeatures
 from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
 from ..heads import check_stretched, heads_of
+from .tiled_inference import TiledInference, labels, whole_logits
 
 #: For the input of most ImageNet weights; a batch is padded to its largest image.
 DATA_PREPROCESSOR = dict(type="SegDataPreProcessor", **TORCHVISION, size_divisor=1, pad_val=0, seg_pad_val=255)
@@ -41,7 +44,9 @@ class AlignedEncoderDecoder(EncoderDecoder):
             this, inside the network; the logits have the image's own size. For backbones that drop what does not fill
             a cell (ConvNeXt) or refuse it (UNet). Defaults to 1.
         data_preprocessor (Mapping, optional): by default the toolbox's for ImageNet weights (RGB).
-        test_cfg (Mapping, optional): by default whole images.
+        test_cfg (Mapping, optional): by default whole images; with ``mode='slide'`` the toolbox's windows, with
+            ``mode='tiles'`` windows that give the logits of the whole (:class:`.tiled_inference.TiledInference`; its
+            settings are those of :class:`.tile_settings.TileSettings`). It is for ``predict``, not for ``tensor``.
         **kwargs: ``train_cfg``, ``pretrained`` and ``init_cfg`` of :class:`mmseg.models.EncoderDecoder`.
 
     Attributes:
@@ -49,8 +54,11 @@ class AlignedEncoderDecoder(EncoderDecoder):
 
     Raises:
         ValueError: when built, if a head was given other channels or positions than the extracted maps have, or if
-            their positions are not known.
+            their positions are not known; for settings of ``test_cfg`` that do not fit.
     """
+
+    #: Modes of ``test_cfg``.
+    test_modes: tuple[str, ...] = ("whole", "slide", "tiles")
 
     def __init__(
         self,
@@ -88,6 +96,49 @@ class AlignedEncoderDecoder(EncoderDecoder):
                 f"the maps of {type(self.backbone).__name__} lie elsewhere in images that do not fill their cells: set"
                 f" model.size_divisor={self.coarsest_stride}"
             )
+        if self.test_cfg.mode not in self.test_modes:
+            modes = f"{', '.join(map(repr, self.test_modes[:-1]))} or {self.test_modes[-1]!r}"
+            raise ValueError(
+                f"model.test_cfg.mode must be {modes}, got {self.test_cfg.mode!r}: set model.test_cfg.mode=whole"
+            )
+        self._tiling: TiledInference | None = None
+        if self.test_cfg.mode == "tiles":
+            _ = self.tiling  # its settings are checked
+
+    @property
+    def tiling(self) -> TiledInference:
+        """How pictures are predicted in tiles, by the settings of ``test_cfg`` when it is first asked for."""
+        if self._tiling is None:
+            stride = math.lcm(self.coarsest_stride, self.size_divisor)
+            self._tiling = TiledInference(self, self.test_cfg, stride)
+        return self._tiling
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits (N, num_classes, H, W) of images (N, C, H, W), by the mode of ``test_cfg``."""
+        return (
+            whole_logits(self, inputs)
+            if self.test_cfg.mode == "tiles"
+            else super().inference(inputs, batch_img_metas)
+        )
+
+    def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:
+        """Predict the classes of images, as the toolbox does.
+
+        In mode 'tiles', predictions hold ``pred_sem_seg`` alone, so that the logits of a picture are never held, unless
+        ``test_cfg.logits`` is set, or the prediction is turned or resized, as for test-time augmentation.
+
+        Args:
+            inputs (Tensor): images (N, C, H, W).
+            data_samples (list[SegDataSample], optional): of the images, to which the predictions are added.
+        """
+        if self.test_cfg.mode != "tiles" or self.tiling.settings.logits or not data_samples:
+            return super().predict(inputs, data_samples)
+        kept = [_kept(sample.metainfo, inputs.shape[2:]) for sample in data_samples]
+        if None in kept:
+            return super().predict(inputs, data_samples)
+        for sample, predicted, (rows, columns) in zip(data_samples, labels(self, inputs), kept):
+            sample.set_data(dict(pred_sem_seg=PixelData(data=predicted[:, rows, columns])))
+        return data_samples
 
     @property
     def fills_cells(self) -> bool:
@@ -179,6 +230,14 @@ class AlignedEncoderDecoder(EncoderDecoder):
         for head in skip_heads(self).values():
             declared.update(zip((i % count for i in head.in_index), head.feature_maps))
         return [declared.get(i) for i in range(count)] if declared else []
+
+
+def _kept(meta: Mapping, size: Sequence[int]) -> tuple[slice, slice] | None:
+    """Which pixels of an input of a size are the picture; None if it was resized, or augmented for testing."""
+    left, right, top, bottom = meta.get("img_padding_size", meta.get("padding_size", (0, 0, 0, 0)))
+    rows, columns = slice(top, size[0] - bottom), slice(left, size[1] - right)
+    same = tuple(meta["ori_shape"][:2]) == (rows.stop - rows.start, columns.stop - columns.start)
+    return (rows, columns) if same and "flip" not in meta else None
 
 
 def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:
