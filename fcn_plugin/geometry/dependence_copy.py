@@ -16,7 +16,7 @@ WEIGHED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def prepare_dependence(network: nn.Module) -> nn.Module:
-    """As :func:`prepare`; parameters that may stand for a place, such as position embeddings, differ from each other."""
+    """As :func:`prepare`; parameters that may stand for places, as position embeddings, differ from each other."""
     generator = torch.Generator().manual_seed(0)
     for module in prepare(network).modules():
         if not isinstance(module, WEIGHED):

@@ -233,7 +233,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
         "windows would leave pixels out",
         options="model.test_cfg.mode=slide model.test_cfg.crop_size=(32,32) model.test_cfg.stride=(40,32)",
     ),
-    Bad("mode", "must be 'whole' or 'slide', got 'wohle'", options="model.test_cfg.mode=wohle"),
+    Bad("mode", "must be 'whole', 'slide' or 'tiles', got 'wohle'", options="model.test_cfg.mode=wohle"),
     Bad(
         "persistent-workers",
         "train_dataloader.persistent_workers=True needs workers: set train_dataloader.num_workers to 1 or more",

@@ -116,9 +116,7 @@ class AlignedEncoderDecoder(EncoderDecoder):
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (N, num_classes, H, W) of images (N, C, H, W), by the mode of ``test_cfg``."""
         return (
-            whole_logits(self, inputs)
-            if self.test_cfg.mode == "tiles"
-            else super().inference(inputs, batch_img_metas)
+            whole_logits(self, inputs) if self.test_cfg.mode == "tiles" else super().inference(inputs, batch_img_metas)
         )
 
     def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:

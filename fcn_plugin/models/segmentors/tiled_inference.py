@@ -13,7 +13,7 @@ from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
 from ...geometry.locality import Locality, NotLocalError, measure_locality
-from ...geometry.tiles import Block, Tile, blend_weights, overlapping, tiles
+from ...geometry.tiles import Block, blend_weights, overlapping, tiles
 from ...utils.free_memory import free_memory
 from ...utils.peak_memory import PeakMemory
 from .tile_settings import TileSettings
