@@ -43,14 +43,23 @@ class DependenceCopy(LinearCopy):
         if not (args and is_feature(args[0])) or name in PRODUCTS | ATTENTION:
             return super().__torch_function__(func, types, args, kwargs)
         x = args[0]
+
+        def given(place: int, argument: str, default: Any = None) -> Any:
+            return args[place] if len(args) > place else kwargs.get(argument, default)
+
         if name in ("layer_norm", "rms_norm"):
-            shape = args[1] if len(args) > 1 else kwargs["normalized_shape"]
-            return mixed(x, range(x.ndim - len(shape), x.ndim))
-        if name in ("instance_norm", "group_norm"):
-            return mixed(x, range(1 if name == "group_norm" else 2, x.ndim))
+            return mixed(x, range(x.ndim - len(given(1, "normalized_shape")), x.ndim))
+        if name == "group_norm":
+            return mixed(x, range(1, x.ndim))
+        if (
+            name == "instance_norm"
+            and given(5, "use_input_stats", True)
+            or name == "batch_norm"
+            and given(5, "training")
+        ):
+            return mixed(x, range(2, x.ndim))
         if name == "softmax":
-            dim = args[1] if len(args) > 1 else kwargs.get("dim", -1)
-            return mixed(x, [dim])
+            return mixed(x, [given(1, "dim", -1)])
         if name in GATES or name in NORMS:
             return x
         if name in GLOBAL:
@@ -71,11 +80,10 @@ class DependenceCopy(LinearCopy):
         if not any(map(is_feature, tensors)):
             return func(*args, **kwargs)
         if name in ATTENTION:
-            query, _, value = args[:3]
-            everything = sum(one.mean(-2 if name.startswith("scaled") else 0, keepdim=True) for one in args[:3])
-            result = query[..., :1] + value[..., :1].mean() * 0 + everything.mean(-1, keepdim=True)
-            result = result.expand(*query.shape[:-1], value.shape[-1])
-            return result if name.startswith("scaled") else (result, None)
+            tokens = -2 if name == "scaled_dot_product_attention" else 0  # the axis of their places
+            seen = sum(one.mean((tokens, -1), keepdim=True) for one in args[:3])
+            result = (args[0].mean(-1, keepdim=True) + seen).expand(*args[0].shape[:-1], args[2].shape[-1])
+            return result if tokens == -2 else (result, None)
         features = [place for place, one in enumerate(args) if is_feature(one)]
         if len(features) < 2:
             return func(*args, **kwargs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from ..utils.text import first_line, summarize
 from .dependence_copy import DependenceCopy, prepare_dependence
@@ -63,7 +64,7 @@ def _measured(copied: _Copy) -> Locality:
     stride = copied.stride
     margin = max(_reach(copied, axis) for axis in (0, 1))
     margin = math.ceil(margin / stride) * stride
-    if all(_windows_agree(copied, axis, margin, stride // 2 + 1) for axis in (0, 1)):
+    if all(_windows_agree(copied, axis, margin, stride // 2 | 1) for axis in (0, 1)):
         return Locality(margin, stride)
     if all(_windows_agree(copied, axis, margin, 0) for axis in (0, 1)):
         return Locality(margin, stride, whole_cells=True)
@@ -99,7 +100,8 @@ class _Copy:
         lines = lines.double()
         shape = (*lines.shape, width or self.width) if axis == 0 else (len(lines), width or self.width, lines.shape[1])
         images = (lines[:, :, None] if axis == 0 else lines[:, None]).expand(shape)[:, None].clone()
-        with torch.enable_grad(), DependenceCopy():
+        # gradients tell features from constants, and nothing is kept for a backward pass
+        with saved_tensors_hooks(lambda _: None, lambda _: None), torch.enable_grad(), DependenceCopy():
             out = self.run(self.network, images.requires_grad_().expand(-1, self.channels, -1, -1))
         return out.detach().sum((1, 3 - axis))
 

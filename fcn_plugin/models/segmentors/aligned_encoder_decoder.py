@@ -129,7 +129,7 @@ class AlignedEncoderDecoder(EncoderDecoder):
             inputs (Tensor): images (N, C, H, W).
             data_samples (list[SegDataSample], optional): of the images, to which the predictions are added.
         """
-        if self.test_cfg.mode != "tiles" or self.tiling.settings.logits or not data_samples:
+        if self.test_cfg.mode != "tiles" or self.test_cfg.get("logits") or not data_samples:
             return super().predict(inputs, data_samples)
         kept = [_kept(sample.metainfo, inputs.shape[2:]) for sample in data_samples]
         if None in kept:
