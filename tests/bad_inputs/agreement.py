@@ -233,6 +233,8 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='MultiImageMixDataset',
         "windows would leave pixels out",
         options="model.test_cfg.mode=slide model.test_cfg.crop_size=(32,32) model.test_cfg.stride=(40,32)",
     ),
+    Bad("tile", "got 100: set it to 96 or 128", options="model.test_cfg.mode=tiles model.test_cfg.tile=100"),
+    Bad("tiel", "tiel is no setting of mode 'tiles'", options="model.test_cfg.mode=tiles model.test_cfg.tiel=96"),
     Bad("mode", "must be 'whole', 'slide' or 'tiles', got 'wohle'", options="model.test_cfg.mode=wohle"),
     Bad(
         "persistent-workers",
