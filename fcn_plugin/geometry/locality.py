@@ -23,7 +23,7 @@ TOLERANCE = 1e-9
 
 
 class NotLocalError(ValueError):
-    """Raised for a network whose outputs in a window differ from those in the whole picture wherever it is cut."""
+    """Raised for a network whose windows do not give what the whole picture gives, or of which this cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def measure_locality(network: nn.Module, run: Callable[[nn.Module, Tensor], Tens
         stride (int): at whose multiples windows begin, in pixels.
 
     Raises:
-        NotLocalError: for a network that sees everything, or gives other values at another place, naming the modules.
-        ValueError: if the network cannot be copied.
+        NotLocalError: for a network that sees everything, naming the modules, that gives other values at another place,
+            or that cannot be copied.
     """
     with torch.device("cpu"):  # also where a model without values is built
         return _measured(_Copy(network, run, stride))
@@ -89,7 +89,7 @@ class _Copy:
                 return self.round(width)
             except Exception as error:  # whatever a component makes of a size, or the copy of a function
                 reason = first_line(error)
-        raise ValueError(f"it cannot be measured: {reason}")
+        raise NotLocalError(f"how far its outputs see cannot be measured ({reason})")
 
     def round(self, pixels: int) -> int:
         """The next multiple of the stride."""

@@ -112,8 +112,8 @@ GLOBAL = {
 
 @pytest.mark.parametrize("layer, says", GLOBAL.values(), ids=GLOBAL)
 def test_what_is_not_local(layer, says, monkeypatch):
-    monkeypatch.setattr("fcn_plugin.geometry.locality.MAX_LENGTH", 512)
-    monkeypatch.setattr("fcn_plugin.geometry.locality.WIDTHS", (4,))
+    for name, value in dict(START_LENGTH=64, MAX_LENGTH=64, WIDTHS=(4,)).items():
+        monkeypatch.setattr(f"fcn_plugin.geometry.locality.{name}", value)
     says = says.replace("(1)", r"\(1\)") if "\\" not in says else says
     with pytest.raises(NotLocalError, match=says):
         locality(CONV, layer, nn.Conv2d(4, 2, 1))

@@ -76,11 +76,13 @@ class TiledInference:
         Raises:
             ValueError: for pictures of a size at which tiles would not be exact.
         """
-        side, size = self._side(model, pictures), tuple(pictures.shape[2:])
+        side, size = self.side(model, pictures), tuple(pictures.shape[2:])
         if self.locality is None:
             yield from self._blended(model, pictures, side)
             return
         cut = list(tiles(size, side, self.locality.margin, self.stride))
+        if len(cut) > 1:
+            self._announce(side)
         if self.locality.whole_cells and len(cut) > 1 and any(length % self.stride for length in size):
             raise ValueError(
                 f"this network stretches its maps over a picture, so tiles of one of {size} pixels would not be exact:"
@@ -96,6 +98,8 @@ class TiledInference:
         overlap, (height, width) = self.settings.overlap, pictures.shape[2:]
         rows, columns = (overlapping(length, side, overlap, self.stride) for length in (height, width))
         weights = [blend_weights(windows, overlap) for windows in (rows, columns)]
+        if len(rows) * len(columns) > 1:
+            self._announce(side)
         held: Tensor | None = None
         for number, row in enumerate(rows):
             end, total = rows[number + 1].start if number + 1 < len(rows) else height, None
@@ -123,15 +127,15 @@ class TiledInference:
         for some in waiting.values():
             yield from _together(model, pictures, some)
 
-    def _side(self, model: EncoderDecoder, pictures: Pictures) -> int:
-        """The tiles' side, whose cost is told once."""
-        side = self.settings.tile
-        if side == "auto":
-            side = self._largest(model, pictures)
+    def side(self, model: EncoderDecoder, pictures: Pictures) -> int:
+        """Height and width of the tiles for pictures, in pixels; with ``tile='auto'``, of what fits into the memory."""
+        return self._largest(model, pictures) if self.settings.tile == "auto" else self.settings.tile
+
+    def _announce(self, side: int) -> None:
+        """Tell once what tiles cost."""
         if not self._is_announced:
             self._is_announced = True
             print_log(*self._cost(side))
-        return side
 
     def _cost(self, side: int) -> tuple[str, str, int]:
         if self.locality is None:

@@ -14,7 +14,9 @@ from torch import nn
 
 import fcn_plugin.models.segmentors.tiled_inference as tiled_inference
 from fcn_plugin.engine.tta import augmented_model
+from fcn_plugin.geometry.locality import NotLocalError, measure_locality
 from fcn_plugin.models.segmentors.tiled_inference import tiles_of
+from fcn_plugin.utils.peak_memory import PeakMemory
 
 LITE = dict(type="TIMMBackbone", model_name="tf_efficientnet_lite0", pretrained=False, out_indices=(2, 3, 4))
 FPN = dict(type="FPN", in_channels=[4, 8, 16, 32], out_channels=4, num_outs=4)
@@ -252,32 +254,47 @@ def said(monkeypatch):
 
 def test_the_cost_is_told_once(said):
     model = build(on("fcnvgg-bn"), tile=256)
+    inferred(model, torch.zeros(1, 3, 512, 20))
+    assert said == []  # the whole is one window
     for _ in range(2):
-        inferred(model, torch.zeros(1, 3, 30, 30))
+        inferred(model, torch.zeros(1, 3, 513, 20))
     assert said == [(logging.INFO, "Tiles of 256 with margins of 128: 4.0 times the pixels")]
-    inferred(build(on("fcnvgg-bn"), tile=64), torch.zeros(1, 3, 30, 30))
+    inferred(build(on("fcnvgg-bn"), tile=64), torch.zeros(1, 3, 400, 20))
     assert said[1][0] == logging.WARNING and "25.0 times the pixels. From model.test_cfg.tile=256 on" in said[1][1]
-    inferred(build(SEES_ALL, tile=64, overlap=32), torch.zeros(1, 3, 30, 30))
+    inferred(build(SEES_ALL, tile=64, overlap=32), torch.zeros(1, 3, 100, 30))
     assert said[2] == (logging.INFO, "Tiles of 64 that overlap by 32: 4.0 times the pixels, not exact")
 
 
-def test_largest_tile_for_the_memory(monkeypatch, said):
+def test_largest_tile_for_the_memory(monkeypatch):
     model = build(on("fcnvgg-bn"), tile="auto")
     images = torch.randn(1, 3, 37, 900)
-    whole = inferred(model, images, "whole")
-    for free, tile in ((0, 32), (2**50, 928)):
-        monkeypatch.setattr(tiled_inference, "free_memory", lambda device, free=free: free)
-        model.tiling._is_announced = False
-        assert difference(inferred(model, images), whole) < 1e-6
-        assert said[-1][1].startswith(f"Tiles of {tile} ")
-    monkeypatch.setattr(tiled_inference, "free_memory", lambda device: 30 * 2**20)
-    model.tiling._is_announced = False
-    inferred(model, images)
-    few = int(said[-1][1].split()[2])
+
+    def side(free):
+        monkeypatch.setattr(tiled_inference, "free_memory", lambda device: free)
+        return model.tiling.side(model, images)
+
+    assert side(0) == 32 and side(2**50) == 928
+    assert difference(inferred(model, images), inferred(model, images, "whole")) < 1e-6
+    few = side(30 * 2**20)
+    assert 32 < few < 928
+    with PeakMemory() as memory:
+        model.encode_decode(torch.zeros(1, 3, few + 256, few + 256), metas(torch.zeros(1, 3, few + 256, few + 256)))
+    assert memory.peak < 15 * 2**20  # half of what is free
     model.tiling.settings = replace(model.tiling.settings, batch=2)
-    model.tiling._is_announced = False
-    inferred(model, images)
-    assert 32 < few < 928 and int(said[-1][1].split()[2]) < few
+    assert side(30 * 2**20) < few
+    model.tiling.settings = replace(model.tiling.settings, batch=1)
+    assert side(0) == 32 and len(list(tiles_of(model, images))) == 21
+    assert difference(inferred(model, images), inferred(model, images, "whole")) < 1e-6
+
+
+def test_networks_that_cannot_be_measured():
+    model = build(on("fcnvgg-bn"))
+
+    def fails(network, images):
+        raise RuntimeError("of one size alone")
+
+    with pytest.raises(NotLocalError, match=r"cannot be measured \(of one size alone\)"):
+        measure_locality(model, fails, 32)
 
 
 WRONG = [
