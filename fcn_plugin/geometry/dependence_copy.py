@@ -18,7 +18,7 @@ WEIGHED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 def prepare_dependence(network: nn.Module) -> nn.Module:
     """As :func:`prepare`; parameters that may stand for places, as position embeddings, differ from each other."""
     generator = torch.Generator().manual_seed(0)
-    for module in prepare(network).modules():
+    for module in prepare(network).cpu().modules():
         if not isinstance(module, WEIGHED):
             for name, parameter in module._parameters.items():
                 if parameter is not None:

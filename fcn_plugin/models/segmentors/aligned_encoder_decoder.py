@@ -20,6 +20,7 @@ from ...structures import ImageFeatures
 from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
 from ..heads import check_stretched, heads_of
+from .tile_settings import TileSettings
 from .tiled_inference import TiledInference, labels, whole_logits
 
 #: For the input of most ImageNet weights; a batch is padded to its largest image.
@@ -103,14 +104,15 @@ class AlignedEncoderDecoder(EncoderDecoder):
             )
         self._tiling: TiledInference | None = None
         if self.test_cfg.mode == "tiles":
-            _ = self.tiling  # its settings are checked
+            _ = self.tiling  # what does not fit is said now
 
     @property
     def tiling(self) -> TiledInference:
-        """How pictures are predicted in tiles, by the settings of ``test_cfg`` when it is first asked for."""
-        if self._tiling is None:
-            stride = math.lcm(self.coarsest_stride, self.size_divisor)
-            self._tiling = TiledInference(self, self.test_cfg, stride)
+        """How pictures are predicted in tiles, by the settings of ``test_cfg``."""
+        stride = math.lcm(self.coarsest_stride, self.size_divisor)
+        settings = TileSettings.read(self.test_cfg, stride)
+        if self._tiling is None or self._tiling.settings != settings:
+            self._tiling = TiledInference(self, settings, stride)
         return self._tiling
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -129,7 +131,7 @@ class AlignedEncoderDecoder(EncoderDecoder):
             inputs (Tensor): images (N, C, H, W).
             data_samples (list[SegDataSample], optional): of the images, to which the predictions are added.
         """
-        if self.test_cfg.mode != "tiles" or self.test_cfg.get("logits") or not data_samples:
+        if self.test_cfg.mode != "tiles" or self.tiling.settings.logits or not data_samples:
             return super().predict(inputs, data_samples)
         kept = [_kept(sample.metainfo, inputs.shape[2:]) for sample in data_samples]
         if None in kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -45,16 +45,15 @@ class TiledInference:
 
     Args:
         model (EncoderDecoder): any segmentor with ``encode_decode``, built.
-        test_cfg (Mapping): see :class:`TileSettings`.
+        settings (TileSettings): as they were read for this stride.
         stride (int): the coarsest one of its maps, in pixels; windows begin at multiples of it.
 
     Raises:
-        ValueError: for settings that do not fit, or exact tiles of a network whose outputs depend on all of a picture
-            or on where it begins.
+        ValueError: for exact tiles of a network whose outputs depend on all of a picture or on where it begins.
     """
 
-    def __init__(self, model: EncoderDecoder, test_cfg: Mapping[str, Any], stride: int) -> None:
-        self.settings, self.stride = TileSettings.read(test_cfg, stride), stride
+    def __init__(self, model: EncoderDecoder, settings: TileSettings, stride: int) -> None:
+        self.settings, self.stride = settings, stride
         self.locality: Locality | None = None
         self._is_announced = False
         if self.settings.overlap is None:

@@ -280,9 +280,9 @@ def test_largest_tile_for_the_memory(monkeypatch):
     with PeakMemory() as memory:
         model.encode_decode(torch.zeros(1, 3, few + 256, few + 256), metas(torch.zeros(1, 3, few + 256, few + 256)))
     assert memory.peak < 15 * 2**20  # half of what is free
-    model.tiling.settings = replace(model.tiling.settings, batch=2)
+    model.test_cfg.batch = 2
     assert side(30 * 2**20) < few
-    model.tiling.settings = replace(model.tiling.settings, batch=1)
+    model.test_cfg.batch = 1
     assert side(0) == 32 and len(list(tiles_of(model, images))) == 21
     assert difference(inferred(model, images), inferred(model, images, "whole")) < 1e-6
 
