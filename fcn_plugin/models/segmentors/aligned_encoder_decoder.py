@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -21,7 +20,7 @@ from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
 from ..heads import check_stretched, heads_of
 from .tile_settings import TileSettings
-from .tiled_inference import TiledInference, labels, whole_logits
+from .tiled_inference import TiledInference, predict_labels, whole_logits
 
 #: For the input of most ImageNet weights; a batch is padded to its largest image.
 DATA_PREPROCESSOR = dict(type="SegDataPreProcessor", **TORCHVISION, size_divisor=1, pad_val=0, seg_pad_val=255)
@@ -131,14 +130,8 @@ class AlignedEncoderDecoder(EncoderDecoder):
             inputs (Tensor): images (N, C, H, W).
             data_samples (list[SegDataSample], optional): of the images, to which the predictions are added.
         """
-        if self.test_cfg.mode != "tiles" or self.tiling.settings.logits or not data_samples:
-            return super().predict(inputs, data_samples)
-        kept = [_kept(sample.metainfo, inputs.shape[2:]) for sample in data_samples]
-        if None in kept:
-            return super().predict(inputs, data_samples)
-        for sample, predicted, (rows, columns) in zip(data_samples, labels(self, inputs), kept):
-            sample.set_data(dict(pred_sem_seg=PixelData(data=predicted[:, rows, columns])))
-        return data_samples
+        predicted = predict_labels(self, inputs, data_samples) if self.test_cfg.mode == "tiles" else None
+        return super().predict(inputs, data_samples) if predicted is None else predicted
 
     @property
     def fills_cells(self) -> bool:
@@ -230,14 +223,6 @@ class AlignedEncoderDecoder(EncoderDecoder):
         for head in skip_heads(self).values():
             declared.update(zip((i % count for i in head.in_index), head.feature_maps))
         return [declared.get(i) for i in range(count)] if declared else []
-
-
-def _kept(meta: Mapping, size: Sequence[int]) -> tuple[slice, slice] | None:
-    """Which pixels of an input of a size are the picture; None if it was resized, or augmented for testing."""
-    left, right, top, bottom = meta.get("img_padding_size", meta.get("padding_size", (0, 0, 0, 0)))
-    rows, columns = slice(top, size[0] - bottom), slice(left, size[1] - right)
-    same = tuple(meta["ori_shape"][:2]) == (rows.stop - rows.start, columns.stop - columns.start)
-    return (rows, columns) if same and "flip" not in meta else None
 
 
 def skip_heads(model: nn.Module) -> dict[str, FCNSkipHead]:

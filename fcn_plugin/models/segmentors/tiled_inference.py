@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from mmengine.logging import print_log
+from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...geometry.locality import Locality, NotLocalError, measure_locality
@@ -183,6 +185,32 @@ def whole_logits(model: EncoderDecoder, images: Tensor) -> Tensor:
             whole = logits.new_empty(*logits.shape[:2], *images.shape[2:])
         whole[:, :, rows, columns] = logits
     return whole
+
+
+def predict_labels(
+    model: EncoderDecoder, images: Tensor, samples: Sequence[SegDataSample] | None
+) -> Sequence[SegDataSample] | None:
+    """Add ``pred_sem_seg`` to the samples of images (N, C, H, W), as the toolbox does, without logits of the whole.
+
+    Returns:
+        Sequence[SegDataSample], optional: the samples; None where logits are asked for, or needed.
+    """
+    if model.tiling.settings.logits or not samples:
+        return None
+    kept = [_kept(sample.metainfo, images.shape[2:]) for sample in samples]
+    if None in kept:
+        return None
+    for sample, predicted, (rows, columns) in zip(samples, labels(model, images), kept):
+        sample.set_data(dict(pred_sem_seg=PixelData(data=predicted[:, rows, columns])))
+    return samples
+
+
+def _kept(meta: Mapping, size: Sequence[int]) -> Block | None:
+    """Which pixels of an input of a size are the picture; None if it was resized, or augmented for testing."""
+    left, right, top, bottom = meta.get("img_padding_size", meta.get("padding_size", (0, 0, 0, 0)))
+    rows, columns = slice(top, size[0] - bottom), slice(left, size[1] - right)
+    same = tuple(meta["ori_shape"][:2]) == (rows.stop - rows.start, columns.stop - columns.start)
+    return (rows, columns) if same and "flip" not in meta else None
 
 
 def labels(model: EncoderDecoder, images: Tensor) -> Tensor:
