@@ -124,7 +124,10 @@ def check_testing(model: nn.Module) -> None:
     if mode not in ("whole", "slide"):
         if type(model).inference is not EncoderDecoder.inference:
             return  # it has modes of its own
-        raise ValueError(f"model.test_cfg.mode must be 'whole' or 'slide', got {mode!r}: set model.test_cfg.mode=whole")
+        other = ", or model.type=AlignedEncoderDecoder, which has it" if mode == "tiles" else ""
+        raise ValueError(
+            f"model.test_cfg.mode must be 'whole' or 'slide', got {mode!r}: set model.test_cfg.mode=whole{other}"
+        )
     if mode == "whole":
         return
     for name in ("crop_size", "stride"):

@@ -63,6 +63,9 @@ def augmented_model(cfg: Config, model: Mapping | torch.nn.Module) -> dict:
             "SegTTAModel takes the sigmoid of a single score (decode_head.out_channels=1) twice: set"
             " tta_model.type=MeanTTAModel"
         )
+    test_cfg = (model.get("test_cfg") if isinstance(model, Mapping) else getattr(model, "test_cfg", None)) or {}
+    if test_cfg.get("mode") == "tiles":
+        test_cfg["logits"] = True  # of which the mean is taken
     # types as texts: the copy of the config could not be read with classes of pure Python in it
     return dict(**cfg.tta_model.to_dict(), module=model)
 

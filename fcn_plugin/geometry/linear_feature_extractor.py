@@ -27,7 +27,7 @@ class LinearFeatureExtractor:
     """
 
     def __init__(self, backbone: nn.Module, neck: nn.Module | None = None) -> None:
-        self.parts = [prepare(_with_values(part)) for part in (backbone, neck) if part is not None]
+        self.parts = [prepare(with_values(part)) for part in (backbone, neck) if part is not None]
         self.name = " and ".join(type(part).__name__ for part in self.parts)
         self.num_maps = 0
         self.left_out: set[str] = set()
@@ -82,7 +82,7 @@ class LinearFeatureExtractor:
             return weights / weights.sum()
 
 
-def _with_values(module: nn.Module) -> nn.Module:
+def with_values(module: nn.Module) -> nn.Module:
     """A copy that shares its parameters, which :func:`prepare` replaces; buffers without values become zeros."""
     shared = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
     for buffer in module.buffers():

@@ -55,6 +55,7 @@ class DenseEncoderDecoder(AlignedEncoderDecoder):
     """
 
     dense_modes = ("shift_and_stitch", "a_trous")
+    test_modes = (*AlignedEncoderDecoder.test_modes, *dense_modes)
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from ..geometry.coord_map import IMAGE, CoordMap
 from ..models.backbones.padded_backbone import PaddedBackbone
+from ..utils.peak_memory import PeakMemory
 from .a_trous import dense_form, layers_in_order
 from .dense_encoder_decoder import score, score_map
-from .peak_memory import PeakMemory
 
 
 class PatchClassifier:

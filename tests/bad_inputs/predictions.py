@@ -139,6 +139,13 @@ TABLE = [
         command=EXPORT,
         options="model.test_cfg.mode=slide model.test_cfg.crop_size=(32,32) model.test_cfg.stride=(32,32)",
     ),
+    Bad("export-tiles", "tests it in mode 'tiles'", command=EXPORT, options="model.test_cfg.mode=tiles"),
+    Bad(
+        "predict-tile",
+        "got 100: set it to 96 or 128",
+        command=PREDICT,
+        options="model.test_cfg.mode=tiles model.test_cfg.tile=100",
+    ),
     Bad(
         "browse-number",
         "the number of pictures must be at least 1",

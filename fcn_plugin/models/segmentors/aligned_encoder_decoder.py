@@ -9,6 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +19,8 @@ from ...structures import ImageFeatures
 from ...weights.preprocessing import TORCHVISION
 from ..decode_heads.fcn_skip_head import FCNSkipHead
 from ..heads import check_stretched, heads_of
+from .tile_settings import TileSettings
+from .tiled_inference import TiledInference, predict_labels, whole_logits
 
 #: For the input of most ImageNet weights; a batch is padded to its largest image.
 DATA_PREPROCESSOR = dict(type="SegDataPreProcessor", **TORCHVISION, size_divisor=1, pad_val=0, seg_pad_val=255)
@@ -41,7 +44,9 @@ class AlignedEncoderDecoder(EncoderDecoder):
             this, inside the network; the logits have the image's own size. For backbones that drop what does not fill
             a cell (ConvNeXt) or refuse it (UNet). Defaults to 1.
         data_preprocessor (Mapping, optional): by default the toolbox's for ImageNet weights (RGB).
-        test_cfg (Mapping, optional): by default whole images.
+        test_cfg (Mapping, optional): by default whole images; with ``mode='slide'`` the toolbox's windows, with
+            ``mode='tiles'`` windows that give the logits of the whole (:class:`.tiled_inference.TiledInference`; its
+            settings are those of :class:`.tile_settings.TileSettings`). It is for ``predict``, not for ``tensor``.
         **kwargs: ``train_cfg``, ``pretrained`` and ``init_cfg`` of :class:`mmseg.models.EncoderDecoder`.
 
     Attributes:
@@ -49,8 +54,11 @@ class AlignedEncoderDecoder(EncoderDecoder):
 
     Raises:
         ValueError: when built, if a head was given other channels or positions than the extracted maps have, or if
-            their positions are not known.
+            their positions are not known; for settings of ``test_cfg`` that do not fit.
     """
+
+    #: Modes of ``test_cfg``.
+    test_modes: tuple[str, ...] = ("whole", "slide", "tiles")
 
     def __init__(
         self,
@@ -88,6 +96,42 @@ class AlignedEncoderDecoder(EncoderDecoder):
                 f"the maps of {type(self.backbone).__name__} lie elsewhere in images that do not fill their cells: set"
                 f" model.size_divisor={self.coarsest_stride}"
             )
+        if self.test_cfg.mode not in self.test_modes:
+            modes = f"{', '.join(map(repr, self.test_modes[:-1]))} or {self.test_modes[-1]!r}"
+            raise ValueError(
+                f"model.test_cfg.mode must be {modes}, got {self.test_cfg.mode!r}: set model.test_cfg.mode=whole"
+            )
+        self._tiling: TiledInference | None = None
+        if self.test_cfg.mode == "tiles":
+            _ = self.tiling  # what does not fit is said now
+
+    @property
+    def tiling(self) -> TiledInference:
+        """How pictures are predicted in tiles, by the settings of ``test_cfg``."""
+        stride = math.lcm(self.coarsest_stride, self.size_divisor)
+        settings = TileSettings.read(self.test_cfg, stride)
+        if self._tiling is None or self._tiling.settings != settings:
+            self._tiling = TiledInference(self, settings, stride)
+        return self._tiling
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits (N, num_classes, H, W) of images (N, C, H, W), by the mode of ``test_cfg``."""
+        return (
+            whole_logits(self, inputs) if self.test_cfg.mode == "tiles" else super().inference(inputs, batch_img_metas)
+        )
+
+    def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:
+        """Predict the classes of images, as the toolbox does.
+
+        In mode 'tiles', predictions hold ``pred_sem_seg`` alone, so that the logits of a picture are never held, unless
+        ``test_cfg.logits`` is set, or the prediction is turned or resized, as for test-time augmentation.
+
+        Args:
+            inputs (Tensor): images (N, C, H, W).
+            data_samples (list[SegDataSample], optional): of the images, to which the predictions are added.
+        """
+        predicted = predict_labels(self, inputs, data_samples) if self.test_cfg.mode == "tiles" else None
+        return super().predict(inputs, data_samples) if predicted is None else predicted
 
     @property
     def fills_cells(self) -> bool:
