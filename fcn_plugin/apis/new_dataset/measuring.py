@@ -1,0 +1,178 @@
+"""What is known of a picture and its labels once both have been read, and of all of them together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...datasets.annotations.annotated import AnnotatedSet
+from ...utils.images import count_values, orientation_of
+from ...utils.text import summarize
+from .facts import DatasetFacts
+
+IGNORED = 255  #: the index of pixels without a class
+
+
+class PictureError(ValueError):
+    """What is wrong with a picture or its labels.
+
+    Args:
+        kind (str): in words for several pictures.
+        detail (str): of this one.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind, self.detail = kind, detail
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A picture and its labels in figures.
+
+    Attributes:
+        image: the file of the picture.
+        size: (height, width) as it is shown.
+        bits: 8 or 16.
+        alpha: whether the last band is a transparency.
+        mean: by band; of colours red first.
+        std: by band.
+        content: of the picture's pixels, the same for the same pixels.
+        labels: the same for the same labels.
+        pixels: of the labels, by index.
+    """
+
+    image: Path
+    size: tuple[int, int]
+    bits: int
+    alpha: bool
+    mean: np.ndarray = field(repr=False)
+    std: np.ndarray = field(repr=False)
+    content: str
+    labels: str
+    pixels: dict[int, int]
+
+    @property
+    def classes(self) -> set[int]:
+        """Those that occur."""
+        return self.pixels.keys() - {IGNORED}
+
+
+def measure(path: Path, image: np.ndarray, labels: np.ndarray, num_classes: int) -> Measured:
+    """Measure a picture and its labels.
+
+    Args:
+        path (Path): of the picture.
+        image (np.ndarray): as stored, uint8 or uint16 (H, W, bands), see :func:`read_picture`.
+        labels (np.ndarray): of the picture as it is shown, uint8 (H, W).
+        num_classes (int): number of classes.
+
+    Raises:
+        PictureError: if the labels have another size than the picture, or indices that are no class.
+    """
+    orientation = orientation_of(str(path))
+    height, width = image.shape[1::-1] if orientation >= 5 else image.shape[:2]
+    if labels.shape != (height, width):
+        sizes = f"{path.name} is {width}x{height}, its labels {labels.shape[1]}x{labels.shape[0]}"
+        raise PictureError("labels of another size than their picture (width x height)", sizes)
+    pixels = count_values(labels)
+    if unknown := [index for index in pixels if index >= num_classes and index != IGNORED]:
+        raise PictureError("labels with indices that are no class", f"{path.name}: {summarize(list(map(str, unknown)))}")
+    mean, std = np.array([cv2.meanStdDev(band) for band in cv2.split(image)])[:, :, 0, 0].T
+    return Measured(
+        path,
+        (height, width),
+        image.dtype.itemsize * 8,
+        image.shape[2] in (2, 4) and path.suffix.lower() not in (".tif", ".tiff"),
+        mean,
+        std,
+        f"{_digest(image)} {orientation}",
+        _digest(labels),
+        pixels,
+    )
+
+
+def _digest(array: np.ndarray) -> str:
+    content = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
+    return f"{array.dtype} {array.shape} {content.hexdigest()}"
+
+
+def common_bands(pictures: Sequence[Measured], wanted: int | None) -> int:
+    """The number of bands that all pictures can be read with.
+
+    Grey ones among pictures in colour count as colour, and a transparency is no band, unless it is asked for.
+
+    Args:
+        pictures (Sequence[Measured]): all of them.
+        wanted (int, optional): the number that the user asks for.
+
+    Raises:
+        ValueError: if they differ, or do not have the number that is asked for.
+    """
+    by_bands: dict[int, list[str]] = {}
+    for picture in pictures:
+        bands = len(picture.mean)
+        colours = bands - picture.alpha
+        bands = wanted if wanted == bands or (wanted == 3 and colours == 1) else colours
+        by_bands.setdefault(bands, []).append(picture.image.name)
+    if by_bands.keys() == {1, 3} and wanted is None:
+        return 3
+    if len(by_bands) > 1 or wanted not in (None, *by_bands):
+        found = "; ".join(f"{bands}: {summarize(names, 3)}" for bands, names in sorted(by_bands.items()))
+        raise ValueError(f"pictures must have {wanted or 'the same number of'} bands, but there are with {found}")
+    return next(iter(by_bands))
+
+
+def facts_of(
+    annotated: AnnotatedSet, pictures: Sequence[Measured], lists: Sequence[str], bands: int, image_suffix: str
+) -> DatasetFacts:
+    """What the settings of a training follow from.
+
+    Args:
+        annotated (AnnotatedSet): has the classes.
+        pictures (Sequence[Measured]): in its order.
+        lists (Sequence[str]): the list of each.
+        bands (int): of all pictures.
+        image_suffix (str): of their files.
+
+    Raises:
+        ValueError: if some pictures have 8 bits and others 16.
+    """
+    by_bits = {bits: [p.image.name for p in pictures if p.bits == bits] for bits in sorted({p.bits for p in pictures})}
+    if len(by_bits) > 1:
+        found = "; ".join(f"{bits}: {summarize(names, 3)}" for bits, names in by_bits.items())
+        raise ValueError(f"pictures must have the same number of bits, but there are with {found}")
+    train = [picture for picture, name in zip(pictures, lists) if name == "train"]
+    weights = np.array([picture.size[0] * picture.size[1] for picture in train], float)
+    mean, square = np.average(
+        [
+            [_for_bands(p.mean, bands), _for_bands(p.std, bands) ** 2 + _for_bands(p.mean, bands) ** 2]
+            for p in train
+        ],
+        axis=0,
+        weights=weights,
+    )
+    return DatasetFacts(
+        classes=annotated.classes,
+        palette=annotated.palette,
+        splits={name: lists.count(name) for name in ("train", "val", "test") if name in lists},
+        sizes=[picture.size for picture in train],
+        largest=max((picture.size for picture in pictures), key=np.prod),
+        bands=bands,
+        bits=pictures[0].bits,
+        mean=mean.tolist(),
+        std=np.sqrt((square - mean**2).clip(min=0)).tolist(),
+        class_pixels=[sum(picture.pixels.get(index, 0) for picture in train) for index in range(len(annotated.classes))],
+        image_suffix=image_suffix,
+    )
+
+
+def _for_bands(values: np.ndarray, bands: int) -> np.ndarray:
+    """Figures by band of a picture that is read with a number of bands: grey is repeated, transparency left out."""
+    grey = len(values) < 3 <= bands
+    return np.repeat(values[:1], bands) if grey else values[:bands]

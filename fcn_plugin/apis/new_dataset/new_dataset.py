@@ -1,0 +1,221 @@
+"""From pictures and their annotations to a data set with lists, and the config that trains on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ...checks.decoder_messages import DecoderMessages, damage_in
+from ...datasets.annotations.annotated import AnnotatedSet
+from ...datasets.annotations.read_annotations import read_annotations
+from ...datasets.annotations.splitting import groups_of, joined, split
+from ...utils.files import NO_ROOM, CannotWriteError
+from ...utils.progress import in_threads
+from ...utils.text import first_line, summarize
+from .choices import Choices, Wishes, choose
+from .config_text import config_files
+from .facts import DatasetFacts
+from .layout import Layout
+from .measuring import Measured, PictureError, common_bands, facts_of, measure
+from .pictures import read_picture, usual_suffix
+from .record import check_place, check_same, content_of, write_record
+
+SIZE_OF_LABELS = 1.1  #: of a copied data set to its pictures, about
+
+
+@dataclass(frozen=True)
+class NewDataset:
+    """A data set that was made.
+
+    Attributes:
+        out: its directory.
+        annotated: what it was made from.
+        names: of its pictures, as in the lists.
+        lists: ``train``, ``val`` or ``test`` for each picture.
+        pictures: what was measured of each.
+        facts: from which the settings were chosen.
+        choices: the settings.
+        remarks: what a user should know.
+    """
+
+    out: Path
+    annotated: AnnotatedSet
+    names: tuple[str, ...]
+    lists: tuple[str, ...]
+    pictures: tuple[Measured, ...]
+    facts: DatasetFacts
+    choices: Choices
+    remarks: tuple[str, ...]
+
+
+def new_dataset(
+    images: str | Path,
+    masks: str | Path,
+    out: str | Path,
+    *,
+    pair: str | None = None,
+    classes: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    val: float = 0.2,
+    test: float = 0.0,
+    group_by: str | None = None,
+    seed: int = 0,
+    link: bool = False,
+    bands: int | None = None,
+    wishes: Wishes = Wishes(),
+) -> NewDataset | None:
+    """Write a data set in VOC layout, and ``config.py`` in it, which trains on it.
+
+    It is written to a directory beside ``out``, which takes the place of ``out`` when it is complete.
+
+    Args:
+        images (str | Path): folder of pictures.
+        masks (str | Path): their annotations: a folder of masks, or what :func:`read_annotations` reads.
+        out (str | Path): directory to make.
+        pair, classes, ignore: see :func:`read_annotations`.
+        val (float): share of the pictures to validate on.
+        test (float): share of the pictures to test on; 0 makes no such list.
+        group_by (str, optional): a regular expression: pictures in whose names it finds the same stay in one list.
+        seed (int): of the split.
+        link (bool): make symbolic links to the pictures rather than copies.
+        bands (int, optional): number of bands that all pictures have; found by default.
+        wishes (Wishes): for the settings.
+
+    Returns:
+        NewDataset | None: None if ``out`` was made from the same pictures with the same options before: nothing is
+        changed.
+
+    Raises:
+        FileExistsError: if there is something else in ``out``.
+        OSError: if ``out`` cannot be written.
+        FileNotFoundError, ValueError: for wrong options, pictures or annotations; nothing is left behind.
+    """
+    images, masks, out = Path(images), Path(masks), Path(out)
+    shares = _shares(val, test, seed)
+    options = dict(pair=pair, classes=classes and list(classes), ignore=list(map(str, ignore)), val=val, test=test)
+    options |= dict(group_by=group_by, seed=seed, link=link, bands=bands, **asdict(wishes))
+    options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
+    before = check_place(out, images, masks, options)
+    annotated = read_annotations(images, masks, pair=pair, classes=classes, ignore=ignore)
+    names = [one.name for one in annotated.pictures]
+    if len(names) < 2:
+        raise ValueError(f"a picture to train on and another to validate on are needed, found {len(names)} with labels")
+    groups = groups_of(names, group_by) if group_by else [None] * len(names)
+    content = content_of(annotated, link)
+    if before is not None:
+        check_same(out, before, content)
+        return None
+    files = [one.image for one in annotated.pictures]
+    layout = Layout.of(names, files, list(in_threads(usual_suffix, files, "Looking at the pictures")))
+    parent = next(path for path in out.absolute().parents if path.is_dir())
+    if not link:
+        _check_room(parent, files)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=parent) as temporary:
+            root = Path(temporary, "set")
+            pictures = _write_pictures(root, annotated, layout, link)
+            common = common_bands(pictures, bands)
+            units = joined(groups, [one.content for one in pictures])
+            lists = split([one.classes for one in pictures], units, shares, seed)
+            layout.write_lists(root, lists)
+            facts = facts_of(annotated, pictures, lists, common, layout.image_suffix)
+            choices = choose(facts, wishes)
+            for name, text in config_files(facts, choices).items():
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode() if isinstance(text, str) else text)
+            write_record(root, content, options)
+            if out.is_dir():
+                out.rmdir()  # empty, as was checked
+            out.parent.mkdir(parents=True, exist_ok=True)
+            root.rename(out)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise CannotWriteError(out, error.strerror) from error
+        raise
+    remarks = (*annotated.remarks, *_remarks(layout, annotated, pictures, groups, common))
+    return NewDataset(out, annotated, layout.names, tuple(lists), tuple(pictures), facts, choices, remarks)
+
+
+def _shares(val: float, test: float, seed: int) -> dict[str, float]:
+    if not 0 < val < 1 or not 0 <= test < 1 or val + test >= 1:
+        raise ValueError(f"--val and --test are shares of the pictures, such as 0.2, and leave some, got {val}, {test}")
+    if seed < 0:
+        raise ValueError(f"the seed must be >= 0, got {seed}")
+    return dict(train=1 - val - test, val=val) | ({"test": test} if test else {})
+
+
+def _check_room(parent: Path, files: Sequence[Path]) -> None:
+    needed, free = sum(file.stat().st_size for file in files) * SIZE_OF_LABELS, shutil.disk_usage(parent).free
+    if needed > free:
+        raise CannotWriteError(
+            parent, f"the pictures need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: --link copies none"
+        )
+
+
+def _write_pictures(root: Path, annotated: AnnotatedSet, layout: Layout, link: bool) -> list[Measured]:
+    """Read, measure and write all pictures and labels.
+
+    Raises:
+        ValueError: naming those that cannot be taken, and why.
+    """
+    problems: dict[str, list[str]] = {}
+    suspects: list[Path] = []
+
+    def handle(index: int) -> Measured | None:
+        one, start = annotated.pictures[index], messages.position()
+        try:
+            image, labels = read_picture(one.image), one.read_labels()
+            measured = measure(one.image, image, labels, len(annotated.classes))
+            layout.write_image(root, index, one.image, image, link)
+            layout.write_labels(root, index, labels, annotated.palette)
+        except PictureError as error:
+            problems.setdefault(error.kind, []).append(error.detail)
+            return None
+        except ValueError as error:
+            problems.setdefault("pictures or labels that cannot be read", []).append(first_line(error))
+            return None
+        if messages.position() > start:
+            suspects.append(one.image)
+        return measured
+
+    with DecoderMessages() as messages:
+        indices = range(len(annotated.pictures))
+        pictures = list(in_threads(handle, indices, "Writing pictures and labels", messages.terminal))
+        for path in sorted(suspects):  # the message may be of another that was read at the same time
+            start = messages.position()
+            read_picture(path)
+            if damage := damage_in(messages.since(start)):
+                problems.setdefault("damaged pictures", []).append(f"{path}: {damage}")
+    if problems:
+        of = f" of {len(annotated.pictures)}"
+        reasons = [f"{kind}: {len(found)}{of} ({summarize(sorted(found))})" for kind, found in problems.items()]
+        raise ValueError("; ".join(reasons))
+    return pictures
+
+
+def _remarks(
+    layout: Layout, annotated: AnnotatedSet, pictures: Sequence[Measured], groups: Sequence[str | None], bands: int
+) -> list[str]:
+    """What was done besides what the user asked for."""
+    names = [one.name for one in annotated.pictures]
+    found = []
+    if alone := [name for name, group in zip(names, groups) if group is None and any(groups)]:
+        found.append(f"--group-by finds nothing in {len(alone)} names, each of which is split alone: {summarize(alone)}")
+    if renamed := [f"{old} is {new}" for old, new in zip(names, layout.names) if old != new]:
+        found.append(f"names with spaces or other signs that make trouble were changed: {summarize(renamed)}")
+    if rewritten := [one.image.name for one, anew in zip(annotated.pictures, layout.rewritten) if anew]:
+        found.append(f"pictures written anew as PNG, without loss: {len(rewritten)} ({summarize(rewritten)})")
+    if any(one.alpha for one in pictures) and bands == 3:
+        found.append("the transparency of pictures is left out; --bands 4 takes it for a band")
+    same: dict[str, list[int]] = {}
+    for index, one in enumerate(pictures):
+        same.setdefault(one.content, []).append(index)
+    for indices in (indices for indices in same.values() if len(indices) > 1):
+        labels = "" if len({pictures[index].labels for index in indices}) == 1 else ", but with different labels"
+        which = summarize([names[index] for index in indices])
+        found.append(f"the same picture {len(indices)} times, which stays in one list{labels}: {which}")
+    return found

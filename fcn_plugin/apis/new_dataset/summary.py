@@ -1,0 +1,78 @@
+"""What is told of a new data set: its pictures and classes by list, what was chosen, and how to go on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ...utils.text import summarize
+from .measuring import IGNORED, Measured
+from .new_dataset import NewDataset
+
+LISTS = ("train", "val", "test")
+
+
+def show(made: NewDataset, console: Console) -> None:
+    """Print the tables of a data set, the remarks, and the next commands."""
+    by_list = {
+        name: [picture for picture, other in zip(made.pictures, made.lists) if other == name]
+        for name in LISTS
+        if name in made.lists
+    }
+    console.print(f"{made.out}: {made.annotated.form}", markup=False, highlight=False)
+    console.print(pictures_table(by_list, made.facts.bands, made.facts.bits))
+    console.print(classes_table(by_list, made.facts.classes))
+    console.print(choices_table(made.choices.reasons))
+    for remark in made.remarks:
+        console.print(f"- {remark}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\n".join(["", "How to go on:", *next_commands(made)]), markup=False, highlight=False, soft_wrap=True)
+
+
+def pictures_table(by_list: dict[str, list[Measured]], bands: int, bits: int) -> Table:
+    """Number and sizes of the pictures of each list."""
+    table = Table("list", *(_right(name) for name in ("pictures", "smallest", "median", "largest", "bands", "bits")))
+    for name, pictures in by_list.items():
+        sizes = sorted((picture.size for picture in pictures), key=lambda size: (np.prod(size), size))
+        shown = [f"{width} x {height}" for height, width in (sizes[0], sizes[len(sizes) // 2], sizes[-1])]
+        table.add_row(name, f"{len(pictures):,}", *shown, str(bands), str(bits))
+    return table
+
+
+def classes_table(by_list: dict[str, list[Measured]], classes: Sequence[str]) -> Table:
+    """By class and list the pixels, their share of the labelled ones, and the pictures that have it."""
+    headings = [_right(f"{name} {what}") for name in by_list for what in ("pixels", "share", "pictures")]
+    table = Table("index", "class", *headings)
+    for index, name in [*enumerate(classes), (IGNORED, "(ignored, of all pixels)")]:
+        cells = []
+        for pictures in by_list.values():
+            pixels = sum(picture.pixels.get(index, 0) for picture in pictures)
+            every = sum(
+                count for one in pictures for other, count in one.pixels.items() if IGNORED in (index,) or other != IGNORED
+            )
+            having = sum(index in picture.pixels for picture in pictures)
+            cells += [f"{pixels:,}", f"{pixels / max(1, every):.2%}", f"{having:,}"]
+        table.add_row(str(index), _plain(name), *cells)
+    return table
+
+
+def choices_table(reasons: Sequence[tuple[str, object, str]]) -> Table:
+    """Each setting, its value, and why."""
+    table = Table("setting", "value", "why")
+    for setting, value, reason in reasons:
+        table.add_row(_plain(setting), _plain(str(value)), _plain(reason))
+    return table
+
+
+def next_commands(made: NewDataset) -> list[str]:
+    """The commands that train, test and predict."""
+    config = shlex.quote(str(made.out / "config.py"))
+    checkpoint = "work_dirs/config/CHECKPOINT.pth"
+    return [
+        f"fcn train {config}",
+        f"fcn test {config} {checkpoint}",
+        f"fcn predict PICTURES {config} {checkpoint} --out predicted",
+    ]
