@@ -18,7 +18,7 @@ class DatasetFacts:
         largest: (height, width) of the picture of all lists that has the most pixels.
         bands: of every picture, 1, 3, 4 or more.
         bits: of the pictures' values, 8 or 16.
-        mean: of train by band, in the pictures' own units.
+        mean: of train by band, in the pictures' own units; of three bands red first, of others as in the file.
         std: of train by band.
         class_pixels: labelled pixels of train by class.
         image_suffix: of the pictures in the new data set, such as ``.jpg``.

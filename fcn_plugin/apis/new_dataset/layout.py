@@ -71,9 +71,7 @@ class Layout:
         else:
             shutil.copyfile(source, path)
 
-    def write_labels(
-        self, root: Path, index: int, labels: np.ndarray, palette: Sequence[tuple[int, int, int]]
-    ) -> None:
+    def write_labels(self, root: Path, index: int, labels: np.ndarray, palette: Sequence[tuple[int, int, int]]) -> None:
         """Write labels, uint8 (H, W), as a palette PNG."""
         grey = (0, 0, 0)
         whole = [*palette, *[grey] * (PALETTE_SIZE - 1 - len(palette)), IGNORED_COLOUR]  # of fewer, Pillow drops bits

@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 
 from ...datasets.annotations.annotated import AnnotatedSet
-from ...utils.images import count_values, orientation_of
+from ...utils.images import count_values
 from ...utils.text import summarize
 from .facts import DatasetFacts
 
 IGNORED = 255  #: the index of pixels without a class
+OF_OPENCV = {np.dtype(kind) for kind in (np.uint8, np.uint16, np.float32, np.float64)}
+WITHOUT_TRANSPARENCY = (".tif", ".tiff", ".npy")  #: suffixes of pictures whose fourth band is one like the others
 
 
 class PictureError(ValueError):
@@ -38,7 +40,7 @@ class Measured:
     Attributes:
         image: the file of the picture.
         size: (height, width) as it is shown.
-        bits: 8 or 16.
+        bits: of its values.
         alpha: whether the last band is a transparency.
         mean: by band; of colours red first.
         std: by band.
@@ -68,33 +70,32 @@ def measure(path: Path, image: np.ndarray, labels: np.ndarray, num_classes: int)
 
     Args:
         path (Path): of the picture.
-        image (np.ndarray): as stored, uint8 or uint16 (H, W, bands), see :func:`read_picture`.
-        labels (np.ndarray): of the picture as it is shown, uint8 (H, W).
+        image (np.ndarray): (H, W, bands), see :func:`read_picture`.
+        labels (np.ndarray): uint8 (H, W).
         num_classes (int): number of classes.
 
     Raises:
         PictureError: if the labels have another size than the picture, or indices that are no class.
     """
-    orientation = orientation_of(str(path))
-    height, width = image.shape[1::-1] if orientation >= 5 else image.shape[:2]
+    height, width, bands = image.shape
     if labels.shape != (height, width):
         sizes = f"{path.name} is {width}x{height}, its labels {labels.shape[1]}x{labels.shape[0]}"
         raise PictureError("labels of another size than their picture (width x height)", sizes)
     pixels = count_values(labels)
     if unknown := [index for index in pixels if index >= num_classes and index != IGNORED]:
-        raise PictureError("labels with indices that are no class", f"{path.name}: {summarize(list(map(str, unknown)))}")
-    mean, std = np.array([cv2.meanStdDev(band) for band in cv2.split(image)])[:, :, 0, 0].T
-    return Measured(
-        path,
-        (height, width),
-        image.dtype.itemsize * 8,
-        image.shape[2] in (2, 4) and path.suffix.lower() not in (".tif", ".tiff"),
-        mean,
-        std,
-        f"{_digest(image)} {orientation}",
-        _digest(labels),
-        pixels,
-    )
+        found = summarize(list(map(str, unknown)))
+        raise PictureError("labels with indices that are no class", f"{path.name}: {found}")
+    values = image if image.dtype in OF_OPENCV else image.astype(np.float64)
+    by_band = [cv2.meanStdDev(np.ascontiguousarray(values[..., band])) for band in range(bands)]
+    mean, std = np.array(by_band)[..., 0, 0].T
+    if not np.isfinite(mean).all():
+        raise PictureError("pictures with values that are not finite", path.name)
+    if bands == 3:
+        mean, std = mean[::-1], std[::-1]
+    alpha = bands in (2, 4) and path.suffix.lower() not in WITHOUT_TRANSPARENCY
+    pixels_of_image, pixels_of_labels = map(_digest, (image, labels))
+    bits = image.dtype.itemsize * 8
+    return Measured(path, (height, width), bits, alpha, mean, std, pixels_of_image, pixels_of_labels, pixels)
 
 
 def _digest(array: np.ndarray) -> str:
@@ -141,7 +142,7 @@ def facts_of(
         image_suffix (str): of their files.
 
     Raises:
-        ValueError: if some pictures have 8 bits and others 16.
+        ValueError: if the pictures differ in bits.
     """
     by_bits = {bits: [p.image.name for p in pictures if p.bits == bits] for bits in sorted({p.bits for p in pictures})}
     if len(by_bits) > 1:
@@ -150,10 +151,7 @@ def facts_of(
     train = [picture for picture, name in zip(pictures, lists) if name == "train"]
     weights = np.array([picture.size[0] * picture.size[1] for picture in train], float)
     mean, square = np.average(
-        [
-            [_for_bands(p.mean, bands), _for_bands(p.std, bands) ** 2 + _for_bands(p.mean, bands) ** 2]
-            for p in train
-        ],
+        [[m := _for_bands(picture.mean, bands), _for_bands(picture.std, bands) ** 2 + m**2] for picture in train],
         axis=0,
         weights=weights,
     )
@@ -167,7 +165,9 @@ def facts_of(
         bits=pictures[0].bits,
         mean=mean.tolist(),
         std=np.sqrt((square - mean**2).clip(min=0)).tolist(),
-        class_pixels=[sum(picture.pixels.get(index, 0) for picture in train) for index in range(len(annotated.classes))],
+        class_pixels=[
+            sum(picture.pixels.get(index, 0) for picture in train) for index in range(len(annotated.classes))
+        ],
         image_suffix=image_suffix,
     )
 

@@ -65,7 +65,7 @@ def new_dataset(
     seed: int = 0,
     link: bool = False,
     bands: int | None = None,
-    wishes: Wishes = Wishes(),
+    wishes: Wishes | None = None,
 ) -> NewDataset | None:
     """Write a data set in VOC layout, and ``config.py`` in it, which trains on it.
 
@@ -82,7 +82,7 @@ def new_dataset(
         seed (int): of the split.
         link (bool): make symbolic links to the pictures rather than copies.
         bands (int, optional): number of bands that all pictures have; found by default.
-        wishes (Wishes): for the settings.
+        wishes (Wishes, optional): for the settings.
 
     Returns:
         NewDataset | None: None if ``out`` was made from the same pictures with the same options before: nothing is
@@ -93,6 +93,7 @@ def new_dataset(
         OSError: if ``out`` cannot be written.
         FileNotFoundError, ValueError: for wrong options, pictures or annotations; nothing is left behind.
     """
+    wishes = wishes or Wishes()
     images, masks, out = Path(images), Path(masks), Path(out)
     shares = _shares(val, test, seed)
     options = dict(pair=pair, classes=classes and list(classes), ignore=list(map(str, ignore)), val=val, test=test)
@@ -204,7 +205,9 @@ def _remarks(
     names = [one.name for one in annotated.pictures]
     found = []
     if alone := [name for name, group in zip(names, groups) if group is None and any(groups)]:
-        found.append(f"--group-by finds nothing in {len(alone)} names, each of which is split alone: {summarize(alone)}")
+        found.append(
+            f"--group-by finds nothing in {len(alone)} names, each of which is split alone: {summarize(alone)}"
+        )
     if renamed := [f"{old} is {new}" for old, new in zip(names, layout.names) if old != new]:
         found.append(f"names with spaces or other signs that make trouble were changed: {summarize(renamed)}")
     if rewritten := [one.image.name for one, anew in zip(annotated.pictures, layout.rewritten) if anew]:

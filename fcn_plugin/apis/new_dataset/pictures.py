@@ -6,86 +6,62 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+from ...utils.bands import NUMPY, TIFF, read_bands
 from ...utils.files import atomic_write
-from ...utils.images import orientation_of, why_unreadable
+from ...utils.images import JPEG, orientation_of
 
-#: By format, as Pillow names it, the suffix of its files. A photo of a phone with a preview in it (MPO) is a JPEG.
-SUFFIXES = {
-    "BMP": ".bmp",
-    "JPEG": ".jpg",
-    "JPEG2000": ".jp2",
-    "MPO": ".jpg",
-    "PNG": ".png",
-    "PPM": ".ppm",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
-}
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: What turns a picture upright, by its EXIF orientation.
-UPRIGHT = {
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
-    8: np.rot90,
-}
+#: By format, as Pillow names it, the suffix of its files.
+SUFFIXES = {"BMP": ".bmp", "JPEG2000": ".jp2", "PNG": ".png", "PPM": ".ppm", "WEBP": ".webp"}
+STARTS = {JPEG: ".jpg", NUMPY: ".npy", **dict.fromkeys(TIFF, ".tif")}  #: of those of which Pillow does not know all
+LONGEST_START = max(map(len, STARTS))
+IN_PNG = {np.dtype(np.uint8), np.dtype(np.uint16)}
 
 
 def usual_suffix(path: Path) -> str | None:
-    """The usual suffix of a picture's format, by its content; None if the toolbox does not read it everywhere."""
+    """The usual suffix of a picture's format, by its content; None if it is not read alike everywhere.
+
+    These are formats that not every version of OpenCV reads, such as GIF, and orientations of EXIF outside of JPEGs.
+    """
     with path.open("rb") as file:
-        if file.read(4) in TIFF_STARTS:  # of which Pillow does not know all
-            return ".tif"
-    try:
-        with Image.open(path) as picture:
-            return SUFFIXES.get(picture.format)
-    except OSError:
-        return None
+        start = file.read(LONGEST_START)
+    suffix = next((suffix for begin, suffix in STARTS.items() if start.startswith(begin)), None)
+    if suffix is None:
+        try:
+            with Image.open(path) as picture:
+                suffix = SUFFIXES.get(picture.format)
+        except OSError:
+            return None
+    return None if suffix != ".jpg" and orientation_of(str(path)) != 1 else suffix
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Read a picture as it is stored, not turned: uint8 or uint16 (H, W, bands), colours as red, green, blue.
+    """Read a picture as it is shown: (H, W, bands), as :func:`read_bands`.
 
     Raises:
         ValueError: saying why it cannot be read.
     """
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
-    if image is None:
-        image = _read_by_pillow(path)
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"{path}: {why_unreadable(path)}")
-    if image.ndim == 2:
-        return image[..., None]
-    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-
-
-def _read_by_pillow(path: Path) -> np.ndarray | None:
-    """What OpenCV would give of a picture that it does not know, such as a GIF; None if Pillow does not know it."""
-    try:
-        with Image.open(path) as picture:
-            mode = "L" if picture.mode in ("1", "L") else "RGB"
-            return np.ascontiguousarray(np.array(picture.convert(mode))[..., ::-1] if mode == "RGB" else picture)
-    except Exception:  # Pillow has many kinds for what is damaged
-        return None
+    with path.open("rb") as file:
+        is_jpeg = file.read(len(JPEG)) == JPEG
+    if is_jpeg or orientation_of(str(path)) == 1:
+        return read_bands(path)
+    with Image.open(path) as picture:
+        image = np.array(ImageOps.exif_transpose(picture.convert("RGB") if picture.mode == "P" else picture))
+    image = image if image.ndim == 3 else image[..., None]
+    return image[..., ::-1] if image.shape[2] == 3 else image
 
 
 def write_png(path: Path, source: Path, image: np.ndarray) -> None:
-    """Write a picture that was read from a file as a PNG, upright, without loss.
+    """Write a picture that was read from ``source`` as a PNG, without loss.
 
     Raises:
-        ValueError: if a PNG cannot hold its bands.
+        ValueError: if a PNG cannot hold it.
     """
     bands = image.shape[2]
-    if bands not in (1, 3, 4):
-        raise ValueError(f"{source}: it has {bands} bands, which no PNG holds: save all pictures in one format")
-    turn = UPRIGHT.get(orientation_of(str(source)))
-    image = np.ascontiguousarray(turn(image) if turn else image)
-    if bands > 1:
-        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if bands == 4 else cv2.COLOR_RGB2BGR)
+    if bands not in (1, 3, 4) or image.dtype not in IN_PNG:
+        kind = f"{bands} bands of {image.dtype}"
+        raise ValueError(f"{source} has {kind}, which no PNG holds: save all pictures in one format")
+    image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA) if bands == 4 else np.ascontiguousarray(image)
     with atomic_write(path) as partial:
         partial.write_bytes(cv2.imencode(".png", image)[1].tobytes())

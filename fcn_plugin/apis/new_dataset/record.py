@@ -23,7 +23,9 @@ def content_of(annotated: AnnotatedSet, link: bool) -> str:
     files = sorted({path for one in annotated.pictures for path in (one.image, *one.annotations)})
     digests = dict(zip(files, in_threads(_digest, files, "Reading the files")))
     lines = [
-        json.dumps([one.name, str(one.image.absolute()) if link else "", *map(digests.get, (one.image, *one.annotations))])
+        json.dumps(
+            [one.name, str(one.image.absolute()) if link else "", *map(digests.get, (one.image, *one.annotations))]
+        )
         for one in annotated.pictures
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -68,7 +70,9 @@ def check_place(out: Path, images: Path, masks: Path, options: Mapping[str, Any]
         content, before = record["content"], record["options"]
     except (OSError, ValueError, KeyError, TypeError):
         raise FileExistsError(f"{out} exists with other contents: remove it, or give another directory") from None
-    changed = [f"{key} {before.get(key)!r}, now {value!r}" for key, value in options.items() if before.get(key) != value]
+    changed = [
+        f"{key} {before.get(key)!r}, now {value!r}" for key, value in options.items() if before.get(key) != value
+    ]
     if changed:
         what = summarize(changed)
         raise FileExistsError(f"{out} was made with other options ({what}): remove it, or give another directory")

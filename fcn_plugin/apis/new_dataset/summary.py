@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
-from ...utils.text import summarize
 from .measuring import IGNORED, Measured
 from .new_dataset import NewDataset
 
@@ -29,12 +31,14 @@ def show(made: NewDataset, console: Console) -> None:
     console.print(choices_table(made.choices.reasons))
     for remark in made.remarks:
         console.print(f"- {remark}", markup=False, highlight=False, soft_wrap=True)
-    console.print("\n".join(["", "How to go on:", *next_commands(made)]), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "\n".join(["", "How to go on:", *next_commands(made.out)]), markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def pictures_table(by_list: dict[str, list[Measured]], bands: int, bits: int) -> Table:
     """Number and sizes of the pictures of each list."""
-    table = Table("list", *(_right(name) for name in ("pictures", "smallest", "median", "largest", "bands", "bits")))
+    table = Table("list", *map(_right, ("pictures", "smallest", "median", "largest", "bands", "bits")))
     for name, pictures in by_list.items():
         sizes = sorted((picture.size for picture in pictures), key=lambda size: (np.prod(size), size))
         shown = [f"{width} x {height}" for height, width in (sizes[0], sizes[len(sizes) // 2], sizes[-1])]
@@ -49,13 +53,11 @@ def classes_table(by_list: dict[str, list[Measured]], classes: Sequence[str]) ->
     for index, name in [*enumerate(classes), (IGNORED, "(ignored, of all pixels)")]:
         cells = []
         for pictures in by_list.values():
-            pixels = sum(picture.pixels.get(index, 0) for picture in pictures)
-            every = sum(
-                count for one in pictures for other, count in one.pixels.items() if IGNORED in (index,) or other != IGNORED
-            )
+            counts = sum((Counter(picture.pixels) for picture in pictures), Counter())
+            of = counts.total() - counts[IGNORED] * (index != IGNORED)
             having = sum(index in picture.pixels for picture in pictures)
-            cells += [f"{pixels:,}", f"{pixels / max(1, every):.2%}", f"{having:,}"]
-        table.add_row(str(index), _plain(name), *cells)
+            cells += [f"{counts[index]:,}", f"{counts[index] / max(1, of):.2%}", f"{having:,}"]
+        table.add_row(str(index), escape(name), *cells)
     return table
 
 
@@ -63,16 +65,20 @@ def choices_table(reasons: Sequence[tuple[str, object, str]]) -> Table:
     """Each setting, its value, and why."""
     table = Table("setting", "value", "why")
     for setting, value, reason in reasons:
-        table.add_row(_plain(setting), _plain(str(value)), _plain(reason))
+        table.add_row(escape(setting), escape(str(value)), escape(reason))
     return table
 
 
-def next_commands(made: NewDataset) -> list[str]:
+def next_commands(out: Path) -> list[str]:
     """The commands that train, test and predict."""
-    config = shlex.quote(str(made.out / "config.py"))
-    checkpoint = "work_dirs/config/CHECKPOINT.pth"
+    config = shlex.quote(str(out / "config.py"))
+    checkpoint = "CHECKPOINT.pth"
     return [
         f"fcn train {config}",
         f"fcn test {config} {checkpoint}",
         f"fcn predict PICTURES {config} {checkpoint} --out predicted",
     ]
+
+
+def _right(heading: str) -> Column:
+    return Column(heading, justify="right")

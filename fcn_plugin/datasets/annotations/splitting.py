@@ -10,7 +10,7 @@ import numpy as np
 from ...utils.text import summarize
 
 ATTEMPTS = 20  #: orders of the pictures to try until the lists are good
-TOLERANCE = 0.01  #: of all pictures, that a list may be off its share
+TOLERANCE = 0.01  #: of all pictures, that a list may be off its share; half a picture at least
 
 
 def groups_of(names: Sequence[str], pattern: str) -> list[str | None]:
@@ -103,7 +103,7 @@ def split(
         score = _faults(counts, wanted, lists)
         if best is None or score < best[0]:
             best = score, lists
-        if not any(score[:-1]) and score[-1] <= max(1, TOLERANCE * len(units)):
+        if not any(score[:-1]) and score[-1] <= max(0.5, TOLERANCE * len(units)):
             break
     names = list(shares)
     return [names[best[1][numbers[unit]]] for unit in units]

@@ -58,9 +58,7 @@ def test_groups_stay_together(shares):
 
 def test_three_groups_and_three_lists():
     assert sorted(split([{0}, {1}, {2}], "abc", THREE)) == ["test", "train", "val"]
-    with pytest.raises(
-        ValueError, match=r"4 pictures that make 2 groups cannot be split into 3 lists \(train, val,"
-    ):
+    with pytest.raises(ValueError, match=r"4 pictures that make 2 groups cannot be split into 3 lists \(train, val,"):
         split([{0}] * 4, "aabb", THREE)
 
 
