@@ -11,7 +11,7 @@ from pathlib import Path
 from ...checks.decoder_messages import DecoderMessages, damage_in
 from ...datasets.annotations.annotated import AnnotatedSet
 from ...datasets.annotations.read_annotations import read_annotations
-from ...datasets.annotations.splitting import groups_of, joined, split
+from ...datasets.annotations.splitting import group_expression, groups_of, joined, split
 from ...utils.files import NO_ROOM, CannotWriteError
 from ...utils.progress import in_threads
 from ...utils.text import first_line, summarize
@@ -96,6 +96,7 @@ def new_dataset(
     wishes = wishes or Wishes()
     images, masks, out = Path(images), Path(masks), Path(out)
     shares = _shares(val, test, seed)
+    expression = None if group_by is None else group_expression(group_by)
     options = dict(pair=pair, classes=classes and list(classes), ignore=list(map(str, ignore)), val=val, test=test)
     options |= dict(group_by=group_by, seed=seed, link=link, bands=bands, **asdict(wishes))
     options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
@@ -104,7 +105,7 @@ def new_dataset(
     names = [one.name for one in annotated.pictures]
     if len(names) < 2:
         raise ValueError(f"a picture to train on and another to validate on are needed, found {len(names)} with labels")
-    groups = groups_of(names, group_by) if group_by else [None] * len(names)
+    groups = groups_of(names, expression) if expression else [None] * len(names)
     content = content_of(annotated, link)
     if before is not None:
         check_same(out, before, content)
@@ -217,8 +218,11 @@ def _remarks(
     same: dict[str, list[int]] = {}
     for index, one in enumerate(pictures):
         same.setdefault(one.content, []).append(index)
-    for indices in (indices for indices in same.values() if len(indices) > 1):
-        labels = "" if len({pictures[index].labels for index in indices}) == 1 else ", but with different labels"
-        which = summarize([names[index] for index in indices])
-        found.append(f"the same picture {len(indices)} times, which stays in one list{labels}: {which}")
+    several = [indices for indices in same.values() if len(indices) > 1]
+    twice = [" = ".join(names[index] for index in indices) for indices in several]
+    if twice:
+        found.append(f"pictures that are there more than once stay in one list: {len(twice)} ({summarize(twice)})")
+    labels = [{pictures[index].labels for index in indices} for indices in several]
+    if contradicting := [text for text, different in zip(twice, labels) if len(different) > 1]:
+        found.append(f"of these, with different labels: {len(contradicting)} ({summarize(contradicting)})")
     return found

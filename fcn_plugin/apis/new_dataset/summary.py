@@ -47,16 +47,17 @@ def pictures_table(by_list: dict[str, list[Measured]], bands: int, bits: int) ->
 
 
 def classes_table(by_list: dict[str, list[Measured]], classes: Sequence[str]) -> Table:
-    """By class and list the pixels, their share of the labelled ones, and the pictures that have it."""
-    headings = [_right(f"{name} {what}") for name in by_list for what in ("pixels", "share", "pictures")]
-    table = Table("index", "class", *headings)
-    for index, name in [*enumerate(classes), (IGNORED, "(ignored, of all pixels)")]:
-        cells = []
-        for pictures in by_list.values():
-            counts = sum((Counter(picture.pixels) for picture in pictures), Counter())
-            of = counts.total() - counts[IGNORED] * (index != IGNORED)
-            having = sum(index in picture.pixels for picture in pictures)
-            cells += [f"{counts[index]:,}", f"{counts[index] / max(1, of):.2%}", f"{having:,}"]
+    """By class the pixels, their share of the labelled ones, and the pictures of each list that have it.
+
+    Ignored pixels, if there are any, have a row of their own, and their share of all pixels.
+    """
+    table = Table("index", "class", *map(_right, ("pixels", "share", *(f"in {name}" for name in by_list))))
+    counts = sum((Counter(picture.pixels) for pictures in by_list.values() for picture in pictures), Counter())
+    ignored = [(IGNORED, "(ignored, of all)")] if counts[IGNORED] else []
+    for index, name in [*enumerate(classes), *ignored]:
+        of = counts.total() - counts[IGNORED] * (index != IGNORED)
+        having = [sum(index in picture.pixels for picture in pictures) for pictures in by_list.values()]
+        cells = f"{counts[index]:,}", f"{counts[index] / max(1, of):.2%}", *(f"{number:,}" for number in having)
         table.add_row(str(index), escape(name), *cells)
     return table
 

@@ -13,20 +13,29 @@ ATTEMPTS = 20  #: orders of the pictures to try until the lists are good
 TOLERANCE = 0.01  #: of all pictures, that a list may be off its share; half a picture at least
 
 
-def groups_of(names: Sequence[str], pattern: str) -> list[str | None]:
-    """The group of each name: what a pattern finds in it, None where it finds nothing.
+def group_expression(pattern: str) -> re.Pattern:
+    """The regular expression that a user gives to find groups by.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--group-by {pattern!r} is no regular expression: {error}") from error
+
+
+def groups_of(names: Sequence[str], expression: re.Pattern) -> list[str | None]:
+    """The group of each name: what an expression finds in it, None where it finds nothing.
 
     Args:
         names (Sequence[str]): of pictures, with their folders.
-        pattern (str): a regular expression. If it has parentheses, what is in them is the group, else all of the match.
+        expression (re.Pattern): if it has parentheses, what is in them is the group, else all of the match.
 
     Raises:
-        ValueError: if it is no regular expression, is found in no name, or makes a single group.
+        ValueError: if it is found in no name, or makes a single group.
     """
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"--group-by {pattern!r} is no regular expression: {error}") from error
+    pattern = expression.pattern
     matches = [expression.search(name) for name in names]
     groups = ["/".join(filter(None, m.groups())) or m.group() if m else None for m in matches]
     if not any(groups):

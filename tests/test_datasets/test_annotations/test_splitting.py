@@ -1,11 +1,12 @@
 """Splitting: by classes, by groups, with a seed."""
 
+import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from fcn_plugin.datasets.annotations.splitting import groups_of, joined, split
+from fcn_plugin.datasets.annotations.splitting import group_expression, groups_of, joined, split
 
 HALVES = dict(train=0.8, val=0.2)
 THREE = dict(train=0.6, val=0.2, test=0.2)
@@ -74,9 +75,9 @@ def test_joined():
 
 def test_groups_of_names():
     names = ["patient1_a", "patient1_b", "patient22_a", "other"]
-    assert groups_of(names, r"^(patient\d+)_") == ["patient1", "patient1", "patient22", None]
-    assert groups_of(["a/1", "a/2", "b/1"], ".*/") == ["a/", "a/", "b/"]
-    assert groups_of(["x1_y1", "x1_y2", "x2_y1"], r"x(\d)_y(\d)") == ["1/1", "1/2", "2/1"]
+    assert groups_of(names, re.compile(r"^(patient\d+)_")) == ["patient1", "patient1", "patient22", None]
+    assert groups_of(["a/1", "a/2", "b/1"], re.compile(".*/")) == ["a/", "a/", "b/"]
+    assert groups_of(["x1_y1", "x1_y2", "x2_y1"], re.compile(r"x(\d)_y(\d)")) == ["1/1", "1/2", "2/1"]
 
 
 @pytest.mark.parametrize(
@@ -89,4 +90,4 @@ def test_groups_of_names():
 )
 def test_wrong_groups(pattern, message):
     with pytest.raises(ValueError, match=message):
-        groups_of(["a_1", "a_2"], pattern)
+        groups_of(["a_1", "a_2"], group_expression(pattern))
