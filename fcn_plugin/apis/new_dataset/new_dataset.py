@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...checks.decoder_messages import DecoderMessages, damage_in
 from ...datasets.annotations.annotated import AnnotatedSet
 from ...datasets.annotations.read_annotations import read_annotations
 from ...datasets.annotations.splitting import group_expression, groups_of, joined, split
 from ...utils.files import NO_ROOM, CannotWriteError
 from ...utils.progress import in_threads
-from ...utils.text import first_line, summarize
+from ...utils.text import summarize
 from .choices import Choices, Wishes, choose
 from .config_text import config_files
 from .facts import DatasetFacts
 from .layout import Layout
-from .measuring import Measured, PictureError, common_bands, facts_of, measure
-from .pictures import read_picture, usual_suffix
+from .measuring import Measured, common_bands, facts_of
+from .pictures import usual_suffix
 from .record import check_place, check_same, content_of, write_record
+from .writing import drop_unused, write_pictures
 
 SIZE_OF_LABELS = 1.1  #: of a copied data set to its pictures, about
 
@@ -118,10 +118,15 @@ def new_dataset(
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=parent) as temporary:
             root = Path(temporary, "set")
-            pictures = _write_pictures(root, annotated, layout, link)
+            pictures = write_pictures(root, annotated, layout, link)
+            annotated, pictures, unused = drop_unused(root, annotated, layout, pictures)
             common = common_bands(pictures, bands)
             units = joined(groups, [one.content for one in pictures])
             lists = split([one.classes for one in pictures], units, shares, seed)
+            missing = {name: _missing(annotated.classes, pictures, lists, name) for name in shares}
+            if missing["train"]:
+                what = f"no picture is left to train {summarize(missing['train'])} on"
+                raise ValueError(f"{what}: give more pictures, smaller groups, or another --seed")
             layout.write_lists(root, lists)
             facts = facts_of(annotated, pictures, lists, common, layout.image_suffix)
             choices = choose(facts, wishes)
@@ -135,11 +140,14 @@ def new_dataset(
             out.parent.mkdir(parents=True, exist_ok=True)
             root.rename(out)
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise CannotWriteError(out, error.strerror) from error
+        cause = error.__cause__ if isinstance(error, CannotWriteError) else error
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            raise CannotWriteError(out, f"{cause.strerror}; make room, or give another directory") from error
         raise
-    remarks = (*annotated.remarks, *_remarks(layout, annotated, pictures, groups, common))
-    return NewDataset(out, annotated, layout.names, tuple(lists), tuple(pictures), facts, choices, remarks)
+    remarks = [*annotated.remarks, *([unused] if unused else [])]
+    remarks += [f"{name} has no picture with {summarize(found)}" for name, found in missing.items() if found]
+    remarks += _remarks(layout, annotated, pictures, groups, common)
+    return NewDataset(out, annotated, layout.names, tuple(lists), tuple(pictures), facts, choices, tuple(remarks))
 
 
 def _shares(val: float, test: float, seed: int) -> dict[str, float]:
@@ -158,45 +166,10 @@ def _check_room(parent: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _write_pictures(root: Path, annotated: AnnotatedSet, layout: Layout, link: bool) -> list[Measured]:
-    """Read, measure and write all pictures and labels.
-
-    Raises:
-        ValueError: naming those that cannot be taken, and why.
-    """
-    problems: dict[str, list[str]] = {}
-    suspects: list[Path] = []
-
-    def handle(index: int) -> Measured | None:
-        one, start = annotated.pictures[index], messages.position()
-        try:
-            image, labels = read_picture(one.image), one.read_labels()
-            measured = measure(one.image, image, labels, len(annotated.classes))
-            layout.write_image(root, index, one.image, image, link)
-            layout.write_labels(root, index, labels, annotated.palette)
-        except PictureError as error:
-            problems.setdefault(error.kind, []).append(error.detail)
-            return None
-        except ValueError as error:
-            problems.setdefault("pictures or labels that cannot be read", []).append(first_line(error))
-            return None
-        if messages.position() > start:
-            suspects.append(one.image)
-        return measured
-
-    with DecoderMessages() as messages:
-        indices = range(len(annotated.pictures))
-        pictures = list(in_threads(handle, indices, "Writing pictures and labels", messages.terminal))
-        for path in sorted(suspects):  # the message may be of another that was read at the same time
-            start = messages.position()
-            read_picture(path)
-            if damage := damage_in(messages.since(start)):
-                problems.setdefault("damaged pictures", []).append(f"{path}: {damage}")
-    if problems:
-        of = f" of {len(annotated.pictures)}"
-        reasons = [f"{kind}: {len(found)}{of} ({summarize(sorted(found))})" for kind, found in problems.items()]
-        raise ValueError("; ".join(reasons))
-    return pictures
+def _missing(classes: Sequence[str], pictures: Sequence[Measured], lists: Sequence[str], name: str) -> list[str]:
+    """The classes that no picture of a list has."""
+    there = set().union(*(picture.classes for picture, other in zip(pictures, lists) if other == name))
+    return [one for index, one in enumerate(classes) if index not in there]
 
 
 def _remarks(

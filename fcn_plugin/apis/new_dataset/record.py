@@ -60,6 +60,8 @@ def check_place(out: Path, images: Path, masks: Path, options: Mapping[str, Any]
         place, read = out.resolve(), source.resolve()
         if place.is_relative_to(read) or read.is_relative_to(place):
             raise ValueError(f"--out {out} and {source} are inside each other: give a directory elsewhere")
+    if out.resolve() == Path.cwd():
+        raise ValueError("--out is the current directory: give one that is to be made")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: give a directory that does not exist yet")
     check_writable(out.parent)

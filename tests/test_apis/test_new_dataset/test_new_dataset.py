@@ -11,12 +11,14 @@ from PIL import Image
 from rich.console import Console
 from testing.annotated import PALETTE, Pictures
 
+from fcn_plugin.apis.new_dataset import layout
 from fcn_plugin.apis.new_dataset import new_dataset as module
 from fcn_plugin.apis.new_dataset.new_dataset import new_dataset
 from fcn_plugin.apis.new_dataset.summary import show
 from fcn_plugin.checks.data import check_data, check_lists, check_samples
 from fcn_plugin.checks.report import Report
 from fcn_plugin.utils.config import read_config
+from fcn_plugin.utils.files import CannotWriteError
 from fcn_plugin_cli import main as cli
 
 
@@ -33,6 +35,12 @@ def make(pictures, tmp_path):
         return new_dataset(pictures.images, pictures.masks, tmp_path / "made", **options)
 
     return call
+
+
+def full_disk():
+    error = CannotWriteError("some/file", "No space left on device")
+    error.__cause__ = OSError(28, "No space left on device")
+    return error
 
 
 def ten(pictures, **options):
@@ -244,6 +252,49 @@ def test_damaged_pictures(pictures, make, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+def test_classes_that_never_occur_are_left_out(pictures, make, tmp_path):
+    for index in range(4):
+        pictures.add(f"p{index}", (0, 2, 255))
+    made = make()
+    assert (made.facts.classes, made.facts.palette) == (("background", "car"), (PALETTE[0], PALETTE[2]))
+    assert made.facts.class_pixels == [48, 48]
+    assert "classes that occur in no picture are left out: road" in made.remarks
+    with Image.open(tmp_path / "made/SegmentationClass/p0.png") as label:
+        assert label.getpalette()[:6] == [*PALETTE[0], *PALETTE[2]]
+        assert np.array_equal(np.array(label), np.resize([0, 1, 255], (6, 8)))
+
+
+@pytest.mark.parametrize(
+    "found, message",
+    [
+        ((0, 255), r"only background occurs in the labels \(masks made by a test\): two classes are needed"),
+        ((255,), "no pixel of the labels has a class"),
+    ],
+)
+def test_one_class(pictures, make, found, message):
+    for index in range(3):
+        pictures.add(f"p{index}", found)
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_classes_that_cannot_be_in_both_lists(pictures, make):
+    pictures.add("a", (0, 1))
+    pictures.add("b", (0, 1))
+    pictures.add("c", (0, 2))
+    assert "val has no picture with car" in make().remarks
+
+
+def test_a_class_that_cannot_be_trained(pictures, make, tmp_path):
+    pictures.add("a", (0, 1))
+    pictures.add("b", (0, 2))
+    with pytest.raises(
+        ValueError, match="no picture is left to train (car|road) on: give more pictures, smaller groups"
+    ):
+        make()
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -288,8 +339,9 @@ def test_places(pictures, tmp_path, monkeypatch):
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_interrupted(pictures, make, tmp_path, monkeypatch, error):
+@pytest.mark.parametrize("where", [(module, "config_files"), (layout, "write_indices"), (layout.shutil, "copyfile")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device"), full_disk()])
+def test_interrupted(pictures, make, tmp_path, monkeypatch, where, error):
     ten(pictures)
     before = files(tmp_path)
 
@@ -297,7 +349,7 @@ def test_interrupted(pictures, make, tmp_path, monkeypatch, error):
         assert list(tmp_path.glob(".made.*"))
         raise error
 
-    monkeypatch.setattr(module, "config_files", interrupt)
+    monkeypatch.setattr(*where, interrupt)
     with pytest.raises((KeyboardInterrupt, OSError)) as end:
         make()
     assert "made cannot be written: No space left" in str(end.value) or end.type is KeyboardInterrupt
