@@ -58,8 +58,7 @@ class Pictures:
         monkeypatch.setattr(module, "config_files", lambda facts, choices: {"config.py": CONFIG % facts.image_suffix})
 
 
-CONFIG = f"""from pathlib import Path
-root = str(Path('{{{{ fileDirname }}}}'))
+CONFIG = f"""root = '{{{{ fileDirname }}}}'
 loader = dict(dataset=dict(
     type='BaseSegDataset', data_root=root, img_suffix=%r, metainfo=dict(classes={CLASSES!r}, palette={PALETTE!r}),
     data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
@@ -67,5 +66,5 @@ loader = dict(dataset=dict(
 train_dataloader = dict(loader, dataset=dict(loader['dataset'], ann_file='ImageSets/Segmentation/train.txt'))
 val_dataloader = dict(loader, dataset=dict(loader['dataset'], ann_file='ImageSets/Segmentation/val.txt'))
 model = dict(decode_head=dict())
-del Path, loader
+del loader
 """
