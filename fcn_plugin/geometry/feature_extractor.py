@@ -61,7 +61,8 @@ def _located(maps: Sequence[FeatureMap], coord_maps: Sequence[CoordMap] | None) 
 
 
 def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
-    measured = measure_alignment(LinearFeatureExtractor(backbone))
+    with torch.device("cpu"):  # with values, also of a network that is built without
+        measured = measure_alignment(LinearFeatureExtractor(backbone))
     for one in measured:
         if one.problem:
             raise UnknownGeometryError(
