@@ -6,8 +6,4 @@ vis_backends = [dict(type='LocalVisBackend')]
 if find_spec('tensorboard'):
     vis_backends.append(dict(type='TensorboardVisBackend'))
 visualizer = dict(vis_backends=vis_backends)
-# ends a training whose figure has not risen by 0.1 for half of its 10 validations; one that is undefined does not count
-early_stopping = dict(type='EarlyStoppingHook', monitor='mIoU', rule='greater', patience=5, check_finite=False)
-custom_hooks = [*_base_.custom_hooks, early_stopping]
-default_hooks = dict(checkpoint=dict(save_best='mIoU', rule='greater'))
-del find_spec, early_stopping
+del find_spec

@@ -6,12 +6,13 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from mmengine.registry import DefaultScope
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -21,7 +22,7 @@ from ...utils.text import first_line, nearest
 from ...weights.download import local_file, resolve
 from ...weights.errors import WeightsError
 from ...weights.importing import import_weights
-from ...weights.preprocessing import TORCHVISION, preprocessing_of
+from ...weights.preprocessing import CAFFE, TORCHVISION, preprocessing_of
 from ...weights.timm_trunk import answers, published_file, trunk_weights
 
 PAPER = "vgg16"  #: the paper's network, which is none of timm's
@@ -76,6 +77,7 @@ class StartWeights:
     parts: Sequence[str] = ()
 
 
+@lru_cache
 def find_trunk(name: str, finest: int) -> Trunk:
     """Build a network without the values of its weights, and measure it.
 
@@ -92,8 +94,12 @@ def find_trunk(name: str, finest: int) -> Trunk:
         return _measured(name, (), (8, 16, 32), dict(backbone=backbone, neck=neck))
     timm = _timm(name)
     if not timm.is_model(name):
-        raise ValueError(f"there is no network {name} in timm {timm.__version__}{nearest(name, [PAPER, *timm.list_models()])}")
-    lacks = f"{name} has no maps of different strides, as a plain transformer or a classifier alone: take a convolutional"
+        raise ValueError(
+            f"there is no network {name} in timm {timm.__version__}{nearest(name, [PAPER, *timm.list_models()])}"
+        )
+    lacks = (
+        f"{name} has no maps of different strides, as a plain transformer or a classifier alone: take a convolutional"
+    )
     try:
         with torch.device("meta"):
             reductions = timm.create_model(name, features_only=True, pretrained=False).feature_info.reduction()
@@ -107,7 +113,7 @@ def find_trunk(name: str, finest: int) -> Trunk:
     return _measured(name, tuple(used), strides, dict(backbone=backbone, size_divisor=max(strides)))
 
 
-def _timm(name: str):  # noqa: ANN202
+def _timm(name: str) -> ModuleType:
     try:
         import timm
     except (ImportError, RuntimeError) as error:  # the latter from a torchvision of another torch
@@ -131,7 +137,7 @@ def _measured(name: str, used: tuple[int, ...], strides: tuple[int, ...], settin
 
 
 def _count(model: nn.Module) -> tuple[int, int]:
-    """Bytes that all layers of backbone and neck return for a picture, and multiplications of those that have weights."""
+    """Bytes that the layers of backbone and neck return for a picture, and multiplications by their weights."""
     counts = np.zeros(2, np.int64)
 
     def count(layer: nn.Module, _: object, result: object) -> None:
@@ -140,9 +146,7 @@ def _count(model: nn.Module) -> tuple[int, int]:
             applied = weight[0].numel() if weight is not None and weight.ndim > 1 else 0  # to each value of the result
             counts[:] += 4 * result.numel(), applied * result.numel()
 
-    hooks = [
-        layer.register_forward_hook(count) for layer in model.modules() if not any(layer.children())
-    ]
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if not any(layer.children())]
     with torch.no_grad():
         model.extract_feat(torch.empty(1, 3, SIZE, SIZE, device=next(model.parameters()).device))
     for hook in hooks:
@@ -151,7 +155,7 @@ def _count(model: nn.Module) -> tuple[int, int]:
 
 
 def start_weights(trunk: Trunk, file: str | os.PathLike | None) -> StartWeights:
-    """The weights that a trunk starts from: of a file, else its published ones if they can be had, else of this package.
+    """The weights that a trunk starts from: of a file, else its published ones, else those of this package, else none.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -188,9 +192,9 @@ def _paper_weights(trunk: Trunk, file: Path, source: str) -> StartWeights:
     parts = tuple(part for part in ("backbone", "neck") if any(key.startswith(f"{part}.") for key in weights))
     if "backbone" not in parts:
         raise WeightsError(f"{file} holds no weights of VGG16: give those of it")
-    preprocessing = checkpoint["meta"].get("preprocessing")
+    preprocessing = checkpoint["meta"].get("preprocessing") or CAFFE  # as most files of its convolutions alone
     content = _saved(dict(state_dict=weights, meta=checkpoint["meta"]))
-    return StartWeights(source, preprocessing and preprocessing_of(preprocessing), content, parts)
+    return StartWeights(source, preprocessing_of(preprocessing), content, parts)
 
 
 def _paper_file() -> Path | None:
