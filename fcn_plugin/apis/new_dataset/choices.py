@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,8 @@ PIXELS = 1 << 20  #: of a batch, at most
 MOST_PICTURES = 16  #: of a batch
 MEMORY = 4 << 30  #: bytes that a step of the training may take, twice what a tested picture may
 TESTED = 0.15  #: what a forward pass takes of the bytes that are kept for a backward pass
-TILED = dict(mode="tiles", tile=1024)  #: how pictures are tested that are too large for a forward pass at once
+#: How pictures are tested that are too large for a forward pass at once; by a network that sees all of them, blended.
+TILED, BLENDED = dict(mode="tiles", tile=1024), dict(overlap=256)
 PASSES, ITERATIONS = 20, (1200, 20000)  #: over the pictures, in pixels; fewest and most iterations
 FAST_ITERATIONS, FAST_SECONDS = 600, 540  #: at most, of the training alone
 #: How many validations: most and fewest, those of a fast training, and their share of the time at most.
@@ -31,6 +32,9 @@ UNEVEN = 50  #: how many times more pixels a class must have than another for we
 FINE_ENOUGH = 0.9  #: mean IU of the labels themselves at a stride, with which the heads need no finer maps
 #: How pictures are resized at random: of one size, and of many.
 SAME_SIZE, MANY_SIZES = (0.75, 1.0, 1.25), (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+
+
+Because = Callable[[str, object, str], None]  # takes a setting, its value, and why
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Choices:
         val_interval: iterations between validations.
         val_pictures: how many of the list are validated on; None for all.
         patience: validations in turn that may be no better before the training stops.
-        tiled: whether pictures are tested in tiles.
+        test_cfg: of the model: how pictures are tested in tiles; None for whole ones.
         lr: learning rate.
         sigmoid: one score for two classes.
         foreground: the figures are those of the second class.
@@ -93,7 +97,7 @@ class Choices:
     val_interval: int
     val_pictures: int | None
     patience: int
-    tiled: bool
+    test_cfg: dict | None
     lr: float
     sigmoid: bool
     foreground: bool
@@ -143,7 +147,7 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
         val_interval=iterations // validations,
         val_pictures=val_pictures,
         patience=(validations + 1) // 2,
-        tiled=_tiled(facts, trunk, because),
+        test_cfg=_test_cfg(facts, trunk, because),
         lr=_learning_rate(trunk, start, because),
         sigmoid=wishes.sigmoid,
         foreground=_foreground(facts, wishes, because),
@@ -151,7 +155,7 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
     )
 
 
-def _trunk(facts: DatasetFacts, wishes: Wishes, because) -> Trunk:
+def _trunk(facts: DatasetFacts, wishes: Wishes, because: Because) -> Trunk:
     enough = [stride for stride, ceiling in sorted(facts.ceilings.items(), reverse=True) if ceiling >= FINE_ENOUGH]
     finest = 8 if not facts.ceilings else enough[0] if enough else min(facts.ceilings)
     trunk = find_trunk(wishes.backbone, min(finest, 8))
@@ -168,7 +172,7 @@ def _trunk(facts: DatasetFacts, wishes: Wishes, because) -> Trunk:
     return trunk
 
 
-def _preprocessing(facts: DatasetFacts, start: StartWeights, because) -> tuple[list[float], list[float], bool]:
+def _preprocessing(facts: DatasetFacts, start: StartWeights, because: Because) -> tuple[list[float], list[float], bool]:
     if start.preprocessing is not None and facts.bands == 3 and facts.bits == 8:
         because("mean and std", "those of the weights", "the network has learned with these")
         return start.preprocessing["mean"], start.preprocessing["std"], start.preprocessing["bgr_to_rgb"]
@@ -177,7 +181,7 @@ def _preprocessing(facts: DatasetFacts, start: StartWeights, because) -> tuple[l
     return mean, [value or 1.0 for value in std], facts.bands == 3
 
 
-def _crops(facts: DatasetFacts, wishes: Wishes, because) -> tuple[tuple[float, ...], tuple[int, int]]:
+def _crops(facts: DatasetFacts, wishes: Wishes, because: Because) -> tuple[tuple[float, ...], tuple[int, int]]:
     sizes = np.array(facts.sizes)
     one_size = bool((sizes == sizes[0]).all())
     scales = SAME_SIZE if one_size else MANY_SIZES
@@ -196,7 +200,7 @@ def _crops(facts: DatasetFacts, wishes: Wishes, because) -> tuple[tuple[float, .
     return scales, crop
 
 
-def _batch_size(facts: DatasetFacts, trunk: Trunk, crop: tuple[int, int], wishes: Wishes, because) -> int:
+def _batch_size(facts: DatasetFacts, trunk: Trunk, crop: tuple[int, int], wishes: Wishes, because: Because) -> int:
     area = math.prod(crop)
     bytes_of_one = area * (trunk.bytes + 16 * len(facts.classes))  # logits, and what the loss makes of them
     seconds = _seconds(trunk) * area
@@ -213,7 +217,9 @@ def _seconds(trunk: Trunk) -> float:
     return DENSE * trunk.multiplications + MOVED * trunk.bytes
 
 
-def _length(facts: DatasetFacts, trunk: Trunk, pixels: int, wishes: Wishes, because) -> tuple[int, int, int | None]:
+def _length(
+    facts: DatasetFacts, trunk: Trunk, pixels: int, wishes: Wishes, because: Because
+) -> tuple[int, int, int | None]:
     """Iterations, number of validations, and pictures that are validated on."""
     area = float(np.mean(np.prod(facts.sizes, axis=1)))
     step, count, to_validate = _seconds(trunk) * pixels, facts.splits["train"], facts.splits["val"]
@@ -240,7 +246,7 @@ def _length(facts: DatasetFacts, trunk: Trunk, pixels: int, wishes: Wishes, beca
     return iterations, validations, most if most < to_validate else None
 
 
-def _class_weight(facts: DatasetFacts, wishes: Wishes, because) -> list[float] | None:
+def _class_weight(facts: DatasetFacts, wishes: Wishes, because: Because) -> list[float] | None:
     pixels = np.array(facts.class_pixels, float)
     occurring = pixels[pixels > 0]
     if len(occurring) < 2 or occurring.max() < UNEVEN * occurring.min():
@@ -256,15 +262,18 @@ def _class_weight(facts: DatasetFacts, wishes: Wishes, because) -> list[float] |
     return [round(float(value), 2) for value in weights]
 
 
-def _tiled(facts: DatasetFacts, trunk: Trunk, because) -> bool:
+def _test_cfg(facts: DatasetFacts, trunk: Trunk, because: Because) -> dict | None:
     needed = math.prod(facts.largest) * (TESTED * trunk.bytes + 12 * len(facts.classes))
-    tiled = needed > MEMORY / 2
     size = f"the largest picture, {facts.largest[1]} x {facts.largest[0]}, takes about {needed / 2**20:,.0f} MiB"
-    because("test", f"in tiles of {TILED['tile']} pixels" if tiled else "whole pictures", size)
-    return tiled
+    if needed <= MEMORY / 2:
+        because("test", "whole pictures", size)
+        return None
+    test_cfg = TILED if trunk.local else {**TILED, **BLENDED}
+    because("test", f"in tiles of {TILED['tile']} pixels" + ", blended" * (not trunk.local), size)
+    return test_cfg
 
 
-def _learning_rate(trunk: Trunk, start: StartWeights, because) -> float:
+def _learning_rate(trunk: Trunk, start: StartWeights, because: Because) -> float:
     if trunk.is_papers:
         lr, why = 5e-5, "AdamW, a fifth of it for the convolutions"
     elif trunk.batch_norm:
@@ -279,7 +288,7 @@ def _learning_rate(trunk: Trunk, start: StartWeights, because) -> float:
     return lr
 
 
-def _foreground(facts: DatasetFacts, wishes: Wishes, because) -> bool:
+def _foreground(facts: DatasetFacts, wishes: Wishes, because: Because) -> bool:
     if len(facts.classes) != 2:
         return False
     name = facts.classes[1]

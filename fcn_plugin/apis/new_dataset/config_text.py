@@ -7,7 +7,7 @@ from pprint import pformat
 
 from jinja2 import Environment, StrictUndefined
 
-from .choices import TILED, Choices
+from .choices import Choices
 from .facts import DatasetFacts
 
 TEMPLATE = Path(__file__).with_name("config.py.jinja")
@@ -46,7 +46,7 @@ def config_files(facts: DatasetFacts, choices: Choices) -> dict[str, str | bytes
         init_cfg=init_cfg,
         start=start,
         class_weight=_listed("class_weight = ", list(choices.class_weight or [])),
-        tiled="dict({})".format(", ".join(f"{key}={value!r}" for key, value in TILED.items())),
+        test_cfg="dict({})".format(", ".join(f"{key}={value!r}" for key, value in (choices.test_cfg or {}).items())),
     )
     return {CONFIG: text, **({WEIGHTS: start.content} if start.content else {})}
 

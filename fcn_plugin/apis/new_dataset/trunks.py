@@ -45,6 +45,7 @@ class Trunk:
         batch_norm: whether it learns statistics of the batch.
         bytes: that its layers return for each pixel of a picture, in float32.
         multiplications: of its convolutions and matrices for each pixel.
+        local: whether a cell sees a part of a picture only, however large that is; not with attention or global pools.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Trunk:
     batch_norm: bool
     bytes: float
     multiplications: float
+    local: bool
 
     @property
     def is_papers(self) -> bool:
@@ -129,29 +131,35 @@ def _measured(name: str, used: tuple[int, ...], strides: tuple[int, ...], settin
     try:
         with DefaultScope.overwrite_default_scope("mmseg"):
             model = build_without_values(dict(type="AlignedEncoderDecoder", decode_head=head, **settings)).eval()
-            returned, multiplications = _count(model)
+            returned, multiplications, of_everything = _count(model)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"the heads do not fit {name}: {first_line(error)}") from error
     norm = any(isinstance(module, _BatchNorm) for module in model.backbone.modules())
-    return Trunk(name, used, strides, norm, returned / SIZE**2, multiplications / SIZE**2)
+    return Trunk(name, used, strides, norm, returned / SIZE**2, multiplications / SIZE**2, not of_everything)
 
 
-def _count(model: nn.Module) -> tuple[int, int]:
-    """Bytes that the layers of backbone and neck return for a picture, and multiplications by their weights."""
-    counts = np.zeros(2, np.int64)
+def _count(model: nn.Module) -> tuple[int, int, int]:
+    """What the layers of backbone and neck do for a picture.
+
+    Returns:
+        tuple[int, int, int]: bytes that they return, multiplications by their weights, and how many of them return
+        tokens (N, L, C) or one cell for all.
+    """
+    counts = np.zeros(3, np.int64)
 
     def count(layer: nn.Module, _: object, result: object) -> None:
         if isinstance(result, Tensor):
             weight = getattr(layer, "weight", None)
             applied = weight[0].numel() if weight is not None and weight.ndim > 1 else 0  # to each value of the result
-            counts[:] += 4 * result.numel(), applied * result.numel()
+            sees_all = result.ndim == 3 or result.shape[2:] == (1, 1)
+            counts[:] += 4 * result.numel(), applied * result.numel(), sees_all
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules() if not any(layer.children())]
     with torch.no_grad():
         model.extract_feat(torch.empty(1, 3, SIZE, SIZE, device=next(model.parameters()).device))
     for hook in hooks:
         hook.remove()
-    return int(counts[0]), int(counts[1])
+    return tuple(counts.tolist())
 
 
 def start_weights(trunk: Trunk, file: str | os.PathLike | None) -> StartWeights:

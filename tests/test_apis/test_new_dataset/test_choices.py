@@ -62,9 +62,20 @@ def test_a_slow_network_has_fewer_pictures_and_iterations():
     assert "random" in str(slow.reasons) and "hardly learns" in why(slow, "weights")
 
 
-@pytest.mark.parametrize("largest, tiled", [((584, 565), False), ((30000, 40000), True)])
-def test_large_pictures_are_tested_in_tiles(largest, tiled):
-    assert chosen(largest=largest).tiled is tiled
+EXACT = dict(mode="tiles", tile=1024)
+
+
+@pytest.mark.parametrize(
+    "backbone, largest, test_cfg",
+    [
+        (TINY, (584, 565), None),
+        (TINY, (30000, 40000), EXACT | dict(overlap=256)),  # it has global pools
+        ("mobilenetv2_035", (30000, 40000), EXACT),
+        ("vgg16", (30000, 40000), EXACT),
+    ],
+)
+def test_large_pictures_are_tested_in_tiles(backbone, largest, test_cfg):
+    assert chosen(Wishes(backbone), largest=largest).test_cfg == test_cfg
 
 
 def test_weights_of_uneven_classes():

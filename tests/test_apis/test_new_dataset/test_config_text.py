@@ -71,7 +71,7 @@ def test_many_classes_large_pictures_and_a_test_list(tmp_path):
     cfg = read_config(str(config))
     assert cfg.test_dataloader.dataset.ann_file == "ImageSets/Segmentation/test.txt"
     assert 0 < cfg.val_dataloader.dataset.indices < 90_000 and "indices" not in cfg.test_dataloader.dataset
-    assert cfg.model.test_cfg == dict(mode="tiles", tile=1024) and "foreground" not in cfg.val_evaluator
+    assert cfg.model.test_cfg == dict(mode="tiles", tile=1024, overlap=256) and "foreground" not in cfg.val_evaluator
     assert len(cfg.model.decode_head.loss_decode.class_weight) == 30 and "class_weight" not in cfg
     assert cfg.custom_hooks[-1].monitor == cfg.default_hooks.checkpoint.save_best == "mIoU"
     assert max(map(len, config.read_text().splitlines())) <= 120
