@@ -50,6 +50,10 @@ class MaskFacts:
             path, size, mask.is_colour, mask.palette, mask.lossy, count_values(mask.codes), count_flat(mask.codes)
         )
 
+    def shown(self) -> set[int]:
+        """The values, or those that a palette shows them in."""
+        return {self.palette.get(code, code) for code in self.counts}
+
     @property
     def is_photo(self) -> bool:
         """Whether most values have no areas, as in a photograph."""
@@ -149,7 +153,8 @@ def take_census(pairs: Sequence[tuple[Path, Path]]) -> list[MaskFacts]:
     if photos:
         problems.append(
             f"photographs in place of masks, or masks changed by JPEG or smoothing: {summarize(photos)}. Masks have one"
-            " value or colour for each class: give the folder of the masks, saved as PNG without smooth edges"
+            " value or colour for each class: give the folder of the masks, saved as PNG without smooth edges, or say"
+            " with --pair which files they are"
         )
     elif sizes:
         problems.append(

@@ -12,12 +12,13 @@ import numpy as np
 
 from ...utils.progress import in_threads
 from ...utils.text import nearest, summarize
-from .mask_census import Census, take_census
+from .mask_census import take_census
 from .mask_classes import IGNORED, MAX_CLASSES
 from .mask_files import read_mask
-from .pairing import Pairing, Way
+from .pairing import Pairing
 from .pairing_files import File
 from .pairing_rules import SEPARATORS
+from .pairing_ways import Way
 from .palette import palette_of
 
 BACKGROUND = "background"
@@ -72,13 +73,14 @@ def read_layers(pairing: Pairing, classes: Sequence[str] | None, ignore: Sequenc
     explicit = classes is not None and known.keys() <= {str(name).strip().casefold() for name in classes}
     images = sorted({image for way in ways.values() for image in way.pairs}, key=lambda image: image.text)
     try:
-        census = Census(
-            take_census([(image.path, mask.path) for way in ways.values() for image, mask in way.pairs.items()])
-        )
+        facts = take_census([(image.path, mask.path) for way in ways.values() for image, mask in way.pairs.items()])
     except ValueError as error:
         raise ValueError(f"{pairing.ambiguous()}{hint}\n({error})") from error
     numbered = len({re.sub(r"\d+(st|nd|rd|th)?", "", name.casefold()) for name in ways}) == 1
-    if len(census.counts) > 2 or min(census.counts) != 0 or numbered and not explicit:
+    if other := [mask for mask in facts if len(mask.counts) > 2 or len(mask.counts) == 2 and 0 not in mask.shown()]:
+        values = f"{other[0].path.name} has {len(other[0].counts)} values, of which not one alone is not 0"
+        raise ValueError(f"{pairing.ambiguous()}{hint}\n({values})")
+    if numbered and not explicit:
         raise ValueError(pairing.ambiguous() + hint)
     order = _order(list(ways), classes, known, explicit)
     look = partial(_look_at, ways=[ways[name] for name in order])

@@ -30,7 +30,8 @@ def main_values(census: Census) -> tuple[dict[int, int], list[str]]:
     smooth = [code for code in counts if code not in rough]
     if len(counts) <= 2 or census.is_palette:
         return identity, []
-    if not census.lossy and (2 * len(rough) <= len(counts) or len(rough) <= FEW or _any_near(smooth)):
+    is_clear = 2 * len(rough) <= len(counts) or len(rough) <= FEW or _any_near(smooth)
+    if not census.lossy and is_clear and not _is_black_and_white(census):
         return identity, []
     most = max(counts.values())
     least = LOSSY_AREA * total if census.lossy else SMOOTH_AREA
@@ -65,6 +66,13 @@ def main_values(census: Census) -> tuple[dict[int, int], list[str]]:
         f"{(near + far) / total:.2%} of the pixels have other values than those of the classes, from {why}: each was"
         " taken for the nearest class"
     ]
+
+
+def _is_black_and_white(census: Census) -> bool:
+    """Whether values are near 0 and near 255 alone, as in a PNG that was a JPEG before."""
+    black = {code for code in census.counts if 0 <= code <= NEAR}
+    white = {code for code in census.counts if 255 - NEAR <= code <= 255}
+    return not census.in_colours and len(black) + len(white) == len(census.counts) and bool(black and white - {255})
 
 
 def describe(census: Census, code: int) -> str:

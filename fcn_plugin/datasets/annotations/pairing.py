@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from statistics import median
 
 from ...utils.text import summarize
 from .pairing_files import File, list_both
-from .pairing_rules import Match, Rule, guess_rules, has_pattern, match, words_of
+from .pairing_rules import Rule, match, words_of
+from .pairing_ways import Way, check_conflicts, find_ways, question_of
 
 #: Words of masks that are made from others, which are taken if there are others.
 DERIVED = frozenset(
     "color colour colors rgb vis viz overlay preview instance instances instanceids instancetrainids".split()
     + ["labeltrainids"]
 )
-EXACT_BONUS, DOUBTFUL_MALUS, ANY_FOLDER_MALUS = 2.0, 0.5, 0.99  #: of the number of pairs, to choose a rule
-SAME_PICTURES = 0.8  #: share of the pictures that another way pairs as well, to be one
-SOME_PICTURES = 0.2  #: the same if it calls pictures alike
-
-
-@dataclass
-class Way:
-    """One mask for each picture.
-
-    Attributes:
-        rules: that pair them, for files that are named in several ways.
-        pairs: the mask of each picture.
-    """
-
-    rules: list[Rule]
-    pairs: dict[File, File]
-
-    def __str__(self) -> str:
-        return " and ".join(map(str, self.rules))
 
 
 @dataclass
@@ -58,15 +38,7 @@ class Pairing:
 
     def ambiguous(self) -> str:
         """What to say where pictures have several masks."""
-        picture = next(
-            (file for file in self.ways[0].pairs if file in self.ways[1].pairs), next(iter(self.ways[0].pairs))
-        )
-        lines = [f"pictures of {self.images} have several masks each in {self.masks}: say which with --pair"]
-        for way in self.ways:
-            image, mask = (picture, way.pairs[picture]) if picture in way.pairs else next(iter(way.pairs.items()))
-            options = " or ".join(f'--pair "{rule}"' for rule in way.rules)
-            lines.append(f"  {options}: {len(way.pairs)} pairs such as {image.path.name} and {mask.path.name}")
-        return "\n".join(lines)
+        return question_of(f"pictures of {self.images} have several masks each in {self.masks}", self.ways)
 
 
 def pair_files(
@@ -100,10 +72,10 @@ def pair_files(
                 image_files,
                 mask_files,
             )
-        _check_conflicts(found)
+        check_conflicts(found)
         ways, by_value = [Way([rule], found.pairs)] if found.pairs else [], found.by_value
     else:
-        ways, by_value = _find_ways(image_files, mask_files, values_in if same else None)
+        ways, by_value = find_ways(image_files, mask_files, values_in if same else None)
     if not ways:
         raise ValueError(_nothing(images, image_files, masks, mask_files, rule))
     ways, derived = _without_derived(ways)
@@ -122,118 +94,10 @@ def pair_files(
     return Pairing(ways, remarks, images, masks)
 
 
-def _find_ways(
-    images: list[File], masks: list[File], values_in: Callable[[Path], int] | None
-) -> tuple[list[Way], list[tuple[File, File]]]:
-    """What pairs files best, and other ways to pair the same pictures; and pairs whose numbers differ in zeros."""
-    found = [found for found in _matches(images, masks) if _is_likely(found, images, masks)]
-    if values_in is not None:
-        found = _with_masks_second(found, values_in)
-    if not found:
-        return [], []
-    best = max(found, key=_rank)
-    _check_conflicts(best)
-    ways, covered, used = [Way([best.rule], dict(best.pairs))], set(best.pairs), set(best.pairs.values())
-    by_value = best.by_value
-    for other in [] if best.rule.exact else sorted(found, key=_rank, reverse=True):
-        if other.rule.doubtful > best.rule.doubtful or "*" in other.rule.mask:
-            continue
-        free = {image: mask for image, mask in other.pairs.items() if mask not in used}
-        pairs = {image: mask for image, mask in free.items() if not has_pattern(mask, best.rule.mask)}  # else another's
-        shared, alike = len(covered & pairs.keys()), other.rule.image == best.rule.image
-        least = SOME_PICTURES * len(pairs) if alike else SAME_PICTURES * len(best.pairs)
-        if shared and shared >= least:
-            ways.append(Way([other.rule], pairs))
-            covered |= pairs.keys()
-            used |= set(pairs.values())
-    rest = [file for file in images if file not in covered and file not in used]
-    rest_masks = [file for file in masks if file not in used and file not in covered]
-    while rest and rest_masks:  # named in another way
-        further = [
-            one
-            for one in _matches(rest, rest_masks)
-            if one.rule.exact or len(one.pairs) > 1 and not one.rule.doubtful and _is_related(one.rule, best.rule)
-        ]
-        further = [one for one in further if one.pairs and not one.conflicts]
-        if not further:
-            break
-        more = max(further, key=_rank)
-        ways[0].rules.append(more.rule)
-        ways[0].pairs.update(more.pairs)
-        by_value = by_value + more.by_value
-        rest = [file for file in rest if file not in more.pairs]
-        rest_masks = [file for file in rest_masks if file not in more.pairs.values()]
-    return sorted(ways, key=str), by_value
-
-
-def _matches(images: Sequence[File], masks: Sequence[File]) -> list[Match]:
-    """What each guessed rule pairs; rules that pair the same once."""
-    found: dict[frozenset, Match] = {}
-    for rule in guess_rules(images, masks):
-        one = match(rule, images, masks)
-        if (one.pairs or one.conflicts) and not (one.conflicts and "*" in f"{rule}"):
-            pairs = frozenset(one.pairs.items()) or frozenset([rule])
-            if pairs not in found or _rank(one) > _rank(found[pairs]):
-                found[pairs] = one
-    return list(found.values())
-
-
-def _rank(found: Match) -> tuple:
-    """What makes a rule better than another, best last."""
-    rule = found.rule
-    bonus = EXACT_BONUS if rule.exact else 1.0
-    bonus *= DOUBTFUL_MALUS if rule.doubtful else 1.0
-    bonus *= ANY_FOLDER_MALUS if "*" in str(rule) else 1.0
-    return bonus * len(found.pairs), len(found.conflicts), -len(str(rule)), str(rule)
-
-
-def _is_likely(found: Match, images: Sequence[File], masks: Sequence[File]) -> bool:
-    """Whether pairs of a rule are not by chance: one pair needs names of which one has all of the other's."""
-    if found.conflicts and not found.pairs:
-        return found.rule.exact
-    smaller = min(len(images), len(masks))
-    if found.rule.doubtful:
-        return len(found.pairs) > 1 and 2 * len(found.pairs) >= smaller
-    return len(found.pairs) > 1 or smaller == 1 or "{}" in (found.rule.image, found.rule.mask)
-
-
-def _is_related(rule: Rule, other: Rule) -> bool:
-    return rule.image == other.image or rule.mask == other.mask
-
-
-def _with_masks_second(found: list[Match], values_in: Callable[[Path], int]) -> list[Match]:
-    """Of matches in one folder, those in which the pattern of pictures is that of files with the most values."""
-    if not found:
-        return []
-    most = max(len(one.pairs) for one in found)
-    count = lru_cache(maxsize=None)(lambda file: values_in(file.path))
-    values = []
-    for one in found:
-        files = [*one.pairs]
-        some = files[:: max(1, len(files) // 3)][:3]
-        values.append(median(map(count, some)) if 2 * len(files) >= most and files else 0)
-    pictures = found[values.index(max(values))].pairs.keys()
-    return [one for one in found if 2 * len(pictures & one.pairs.keys()) > len(one.pairs)]
-
-
 def _without_derived(ways: list[Way]) -> tuple[list[Way], list[Way]]:
     """Ways, and those among them that only show the same in another way, such as in colours."""
     derived = [way for way in ways if any(not DERIVED.isdisjoint(words_of(rule.mask)) for rule in way.rules)]
     return ([way for way in ways if way not in derived], derived) if len(derived) < len(ways) else (ways, [])
-
-
-def _check_conflicts(found: Match) -> None:
-    if not found.conflicts:
-        return
-    images, masks = found.conflicts[0]
-    names = [summarize([file.path.name for file in files]) for files in (images, masks)]
-    number = f"{len(found.conflicts)} groups of files, such as" if len(found.conflicts) > 1 else "Files,"
-    of_mask, of_image = (file[0].path.suffix for file in (masks, images))
-    example = f"{{}}={{}}{of_mask}" if len(masks) > 1 else f"{{}}{of_image}={{}}"
-    raise ValueError(
-        f"several files belong together by their names ({found.rule}). {number} pictures {names[0]} and masks"
-        f' {names[1]}: move what does not belong there, or say which with --pair, such as --pair "{example}"'
-    )
 
 
 def _nothing(images: Path, image_files: list[File], masks: Path, mask_files: list[File], rule: Rule | None) -> str:

@@ -168,6 +168,8 @@ def guess_rules(images: Sequence[File], masks: Sequence[File]) -> list[Rule]:
                 if partner != file and not set("{}*=") & set(file.text + partner.text):
                     first, second = (partner, file) if swap else (file, partner)
                     found.update(_rules_of(first, second, same))
+    if not found:
+        found.update(_glued_rules(images, masks))
     rules = sorted(found, key=lambda rule: (-found[rule], str(rule)))[:RULES]
     return [Rule("{}", "{}"), *(Rule("{}", "{}" + suffix) for suffix in suffixes if len(suffixes) > 1), *rules]
 
@@ -189,6 +191,14 @@ def _rules_of(image: File, mask: File, same: bool) -> set[Rule]:
         ]
         patterns.append(_pattern(file.text, holes))
     return {Rule(image, mask) for image in _with_any_folder(patterns[0]) for mask in _with_any_folder(patterns[1])}
+
+
+def _glued_rules(images: Sequence[File], masks: Sequence[File]) -> list[Rule]:
+    """Rules of masks that are called as a picture with letters before or behind: ``catmask``."""
+    names = {file.text.casefold() for file in images[:: max(1, len(images) // SAMPLES)]}
+    names = sorted(name for name in names if name[0].isalpha() and name[-1].isalpha())
+    texts = [file.text.casefold() for file in masks]
+    return [Rule("{}", text.replace(name, "{}", 1)) for name in names for text in texts if name in text != name]
 
 
 def _spans(text: str) -> list[tuple[int, int]]:

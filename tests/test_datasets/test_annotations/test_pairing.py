@@ -59,6 +59,10 @@ def fewest_in_masks(path):
         ("Scan {}.bmp", "scan_{}-Mask.bmp"),
         ("img_{}.png", "label_{:03}.png"),
         ("4k_{}.jpg", "4k_{}Mask.png"),
+        ("BRATS_{:03}_0000.png", "BRATS_{:03}.png"),
+        ("case{}/image.png", "case{}/seg.png"),
+        ("{}.jpg", "{}.jpg.png"),
+        ("{}.jpg", "a{}_json/label.png"),
     ],
 )
 def test_names_that_share_a_part_are_paired(tmp_path, image, mask):
@@ -75,6 +79,8 @@ def test_names_that_share_a_part_are_paired(tmp_path, image, mask):
         (["1_training.tif", "2_training.tif", "3_test.tif", "4_test.tif"], [f"{i}_manual1.gif" for i in (1, 2, 3, 4)]),
         (["1.png", "01.png", "11.png"], ["1.png", "01.png", "11.png"]),
         (["a.jpg", "A.jpg"], ["a.png", "A.png"]),
+        (["cat.jpg", "dog.jpg"], ["catmask.png", "dogmask.png"]),
+        (["a1.jpg", "a2.jpg", "b1.png", "b2.png"], ["a1.jpg.png", "a2.jpg.png", "b1.png.png", "b2.png.png"]),
         (
             [unicodedata.normalize("NFC", "Übung é.jpg"), "o.jpg"],
             [unicodedata.normalize("NFD", "übung_É_m.png"), "o_m.png"],
@@ -195,6 +201,34 @@ def test_several_masks_of_a_picture_are_ways_to_choose_from(tmp_path, images, ma
         assert f'--pair "{way}": 6 pairs such as ' in question
         chosen = pair_files(found.images, found.masks, way)
         assert names(chosen) == names(found, index) and len(names(chosen)) == 6
+
+
+def test_ways_of_pictures_that_are_called_in_several_ways(tmp_path):
+    sets = {"training": (21, 22, 23), "test": (1, 2, 3)}
+    parts = [(name, number) for name, numbers in sets.items() for number in numbers]
+    images = [f"{name}/images/{number:02}_{name}.tif" for name, number in parts]
+    regions = [f"{name}/mask/{number:02}_{name}_mask.gif" for name, number in parts]
+    vessels = [f"{name}/1st_manual/{number:02}_manual1.gif" for name, number in parts]
+    found = pair(tmp_path, images, regions + vessels)
+    assert names(found, 0) == set(zip(images, regions))
+    assert names(found, 1) == set(zip(images, vessels))
+    option = "{}/images/{}_t*={}/1st_manual/{}_manual1"
+    assert f'--pair "{option}": 6 pairs such as ' in found.ambiguous()
+    assert names(pair_files(found.images, found.masks, option)) == set(zip(images, vessels))
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "ways"),
+    [
+        (("images/{}.jpg", "overlays/{}.jpg"), "{}.png", ("images/{}={}", "overlays/{}={}")),
+        (("{}_left.jpg", "{}_right.jpg"), "{}_m.png", ("{}_left={}_m", "{}_right={}_m")),
+    ],
+)
+def test_several_pictures_of_a_mask_are_a_question(tmp_path, images, masks, ways):
+    pictures = [image.format(number) for image in images for number in NUMBERS]
+    with pytest.raises(ValueError, match="masks such as .* have several pictures each: say which with --pair") as error:
+        pair(tmp_path, pictures, [masks.format(number) for number in NUMBERS])
+    assert all(f'--pair "{way}": 6 pairs' in str(error.value) for way in ways)
 
 
 def test_a_pattern_of_masks_alone_and_of_any_folder(tmp_path):
