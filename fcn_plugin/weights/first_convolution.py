@@ -9,6 +9,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .errors import WeightsError
+
 COLOURS = 3  #: bands of the pictures that published networks were trained on
 
 
@@ -50,10 +52,34 @@ def fit_bands(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
         return dict(weights)
     key, own = f"{first[0]}.weight".removeprefix("."), first[1].weight.shape
     given = weights.get(key)
-    if not _differs_in_bands(given, own):
+    if not differs_in_bands(given, own):
         return dict(weights)
     _tell(key, own[1])
     return {**weights, key: adapt_bands(given, own[1])}
+
+
+def with_bands(weights: Mapping[str, Tensor], bands: int, where: str) -> dict[str, Tensor]:
+    """The weights of a segmentor or a classifier of three bands for another number of them.
+
+    Args:
+        weights (Mapping[str, Tensor]): canonical ones, or those of the toolbox's segmentors.
+        bands (int): their new number, >= 1.
+        where (str): what to call the weights in the error.
+
+    Raises:
+        ValueError: for a number below 1.
+        WeightsError: if the backbone's first convolution takes other than three bands.
+    """
+    if bands < 1:
+        raise ValueError(f"the number of bands must be 1 or more, got {bands}")
+    key = next((key for key, value in weights.items() if key.startswith("backbone.") and value.ndim == 4), None)
+    if key is None or weights[key].shape[1] != COLOURS:
+        has = "there is no convolution" if key is None else f"{key} takes {weights[key].shape[1]}"
+        raise WeightsError(f"{where} cannot be adapted to {bands} bands: {has}, expected one of {COLOURS} bands")
+    if bands == COLOURS:
+        return dict(weights)
+    _tell(key, bands)
+    return {**weights, key: adapt_bands(weights[key], bands)}
 
 
 @contextmanager
@@ -67,7 +93,7 @@ def fitting_bands(module: nn.Module) -> Iterator[None]:
 
     def adapt(state_dict: dict, prefix: str, *_) -> None:
         key = f"{prefix}weight"
-        if _differs_in_bands(given := state_dict.get(key), conv.weight.shape):
+        if differs_in_bands(given := state_dict.get(key), conv.weight.shape):
             _tell(key, conv.weight.shape[1])
             state_dict[key] = adapt_bands(given, conv.weight.shape[1])
 
@@ -78,7 +104,8 @@ def fitting_bands(module: nn.Module) -> Iterator[None]:
         hook.remove()
 
 
-def _differs_in_bands(given: Tensor | None, own: torch.Size) -> bool:
+def differs_in_bands(given: Tensor | None, own: torch.Size) -> bool:
+    """Whether a weight is that of a convolution of three bands, and a network's of this shape but for the bands."""
     return (
         given is not None
         and given.ndim == len(own) == 4
