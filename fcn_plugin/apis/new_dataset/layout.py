@@ -75,7 +75,11 @@ class Layout:
         """Write labels, uint8 (H, W), as a palette PNG."""
         grey = (0, 0, 0)
         whole = [*palette, *[grey] * (PALETTE_SIZE - 1 - len(palette)), IGNORED_COLOUR]  # of fewer, Pillow drops bits
-        write_indices(root / LABELS / f"{self.names[index]}.png", labels, whole)
+        write_indices(self.labels(root, index), labels, whole)
+
+    def labels(self, root: Path, index: int) -> Path:
+        """The file of the labels of a picture."""
+        return root / LABELS / f"{self.names[index]}.png"
 
     def write_lists(self, root: Path, lists: Sequence[str]) -> None:
         """Write the names of the pictures of each list."""

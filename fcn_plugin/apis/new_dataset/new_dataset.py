@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ...datasets.annotations.annotated import AnnotatedSet
@@ -14,6 +14,7 @@ from ...datasets.annotations.splitting import group_expression, groups_of, joine
 from ...utils.files import NO_ROOM, CannotWriteError
 from ...utils.progress import in_threads
 from ...utils.text import summarize
+from .ceilings import label_ceilings
 from .choices import Choices, Wishes, choose
 from .config_text import config_files
 from .facts import DatasetFacts
@@ -101,6 +102,7 @@ def new_dataset(
     options |= dict(group_by=group_by, seed=seed, link=link, bands=bands, **asdict(wishes))
     options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
     before = check_place(out, images, masks, options)
+    wishes.check()
     annotated = read_annotations(images, masks, pair=pair, classes=classes, ignore=ignore)
     names = [one.name for one in annotated.pictures]
     if len(names) < 2:
@@ -129,6 +131,8 @@ def new_dataset(
                 raise ValueError(f"{what}: give more pictures, smaller groups, or another --seed")
             layout.write_lists(root, lists)
             facts = facts_of(annotated, pictures, lists, common, layout.image_suffix)
+            trained = [layout.labels(root, index) for index, name in enumerate(lists) if name == "train"]
+            facts = replace(facts, ceilings=label_ceilings(trained, len(facts.classes)))
             choices = choose(facts, wishes)
             for name, text in config_files(facts, choices).items():
                 path = root / name

@@ -10,7 +10,6 @@ import numpy as np
 
 from ...checks.decoder_messages import DecoderMessages, damage_in
 from ...datasets.annotations.annotated import AnnotatedSet
-from ...datasets.preparation.lists import LABELS
 from ...evaluation.index_png import read_indices
 from ...utils.progress import in_threads
 from ...utils.text import first_line, summarize
@@ -90,7 +89,7 @@ def drop_unused(
     colours = tuple(annotated.palette[index] for index in used)
 
     def renumber(index: int) -> Measured:
-        labels = read_indices(root / LABELS / f"{layout.names[index]}.png")
+        labels = read_indices(layout.labels(root, index))
         layout.write_labels(root, index, numbers[labels], colours)
         pixels = {int(numbers[old]): count for old, count in pictures[index].pixels.items()}
         return replace(pictures[index], pixels=pixels)
