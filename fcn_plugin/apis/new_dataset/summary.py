@@ -71,13 +71,14 @@ def choices_table(reasons: Sequence[tuple[str, object, str]]) -> Table:
 
 
 def next_commands(out: Path) -> list[str]:
-    """The commands that train, test and predict."""
-    config = shlex.quote(str(out / "config.py"))
-    checkpoint = "CHECKPOINT.pth"
+    """The commands that train, test, predict and report, for a shell."""
+    config, work_dir = shlex.quote(str(out / "config.py")), shlex.quote(str(out / "work_dir"))
+    best = f"{work_dir}/best_*.pth"  # the config keeps one
     return [
         f"fcn train {config}",
-        f"fcn test {config} {checkpoint}",
-        f"fcn predict PICTURES {config} {checkpoint} --out predicted",
+        f"fcn test {config} {best}",
+        f"fcn predict PICTURES {config} {best} --out predicted",
+        f"fcn report {work_dir}",
     ]
 
 

@@ -365,8 +365,9 @@ def test_the_command(pictures, tmp_path, capsys, monkeypatch):
     for text in ("my data: masks made by a test", "8 x 6", "background", "crop", "small", "in train"):
         assert text in printed
     assert printed.endswith(
-        "fcn train 'my data/config.py'\nfcn test 'my data/config.py' CHECKPOINT.pth\n"
-        "fcn predict PICTURES 'my data/config.py' CHECKPOINT.pth --out predicted\n"
+        "fcn train 'my data/config.py'\nfcn test 'my data/config.py' 'my data/work_dir'/best_*.pth\n"
+        "fcn predict PICTURES 'my data/config.py' 'my data/work_dir'/best_*.pth --out predicted\n"
+        "fcn report 'my data/work_dir'\n"
     )
     assert json.loads((tmp_path / "my data/made_from.json").read_text())["options"]["seed"] == 4
     cli.main(["new-dataset", "images", "masks", "--out", "my data", "--seed", "4"])
