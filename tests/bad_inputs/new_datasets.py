@@ -90,12 +90,12 @@ def _deepen(folder) -> None:
 
 
 def small(name: str, says: str | tuple[str, ...], change=None, options: str = "", number: int = 4) -> Bad:
-    prepare = partial(_small, change=change, number=number)
-    return Bad(name, says, command=f"new-dataset i m --out new {options}", prepare=prepare)
+    command = f"new-dataset i m --out new --backbone vgg16 {options}"
+    return Bad(name, says, command=command, prepare=partial(_small, change=change, number=number))
 
 
 TABLE += [
-    small("no-pictures", "i", lambda images, masks: _remove(images)),
+    small("no-pictures", "i has no pictures: expected files such as", lambda images, masks: _remove(images)),
     small("no-masks", "m has nothing, expected a folder of masks", lambda images, masks: _remove(masks)),
     small("no-pair", ("no picture of i has a mask in m by the names", "--pair"), lambda images, masks: _rename(masks)),
     small("another-size", "2 of 4 masks have another size", lambda images, masks: _half_of_another_size(masks)),
