@@ -12,6 +12,7 @@ from ...evaluation.confusion import class_areas, confusion_matrix
 from ...evaluation.fcn_metric import fcn_scores
 from ...evaluation.index_png import read_indices
 from ...paper.oracle import oracle_prediction
+from ...utils.progress import in_threads
 
 STRIDES = (8, 4, 2)  #: of the finest map that a network may have, in pixels
 MOST_LABELS, MOST_PIXELS = 32, 1024  #: labels that are looked at, and rows and columns in the middle of each
@@ -28,13 +29,14 @@ def label_ceilings(files: Sequence[Path], num_classes: int) -> dict[int, float]:
         dict[int, float]: from 0 to 1, by stride; empty if no pixel is labelled.
     """
     chosen = [files[index] for index in np.linspace(0, len(files) - 1, min(MOST_LABELS, len(files)), dtype=int)]
-    totals = {stride: np.zeros((3, num_classes), np.int64) for stride in STRIDES}
-    for file in chosen:
+
+    def areas_of(file: Path) -> np.ndarray:
         label = torch.from_numpy(_middle(read_indices(file)))
-        for stride in STRIDES:
-            prediction = oracle_prediction(label, stride)
-            totals[stride] += class_areas(confusion_matrix(prediction, label, num_classes))
-    means = {stride: fcn_scores(*areas).mean_iu for stride, areas in totals.items()}
+        predictions = [oracle_prediction(label, stride) for stride in STRIDES]
+        return np.stack([class_areas(confusion_matrix(prediction, label, num_classes)) for prediction in predictions])
+
+    totals = sum(in_threads(areas_of, chosen, "Looking for thin things in the labels"))
+    means = {stride: fcn_scores(*areas).mean_iu for stride, areas in zip(STRIDES, totals)}
     return {stride: mean for stride, mean in means.items() if not np.isnan(mean)}
 
 

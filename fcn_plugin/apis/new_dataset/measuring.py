@@ -92,7 +92,7 @@ def measure(path: Path, image: np.ndarray, labels: np.ndarray, num_classes: int)
         raise PictureError("pictures with values that are not finite", path.name)
     if bands == 3:
         mean, std = mean[::-1], std[::-1]
-    alpha = bands in (2, 4) and path.suffix.lower() not in WITHOUT_TRANSPARENCY
+    alpha = bands in (2, 4) and image.dtype == np.uint8 and path.suffix.lower() not in WITHOUT_TRANSPARENCY
     pixels_of_image, pixels_of_labels = map(_digest, (image, labels))
     bits = image.dtype.itemsize * 8
     return Measured(path, (height, width), bits, alpha, mean, std, pixels_of_image, pixels_of_labels, pixels)
@@ -106,7 +106,8 @@ def _digest(array: np.ndarray) -> str:
 def common_bands(pictures: Sequence[Measured], wanted: int | None) -> int:
     """The number of bands that all pictures can be read with.
 
-    Grey ones among pictures in colour count as colour, and a transparency is no band, unless it is asked for.
+    Of 8 bits, grey ones among pictures in colour count as colour, as the toolbox loads them, and a transparency is no
+    band, unless it is asked for.
 
     Args:
         pictures (Sequence[Measured]): all of them.
@@ -115,13 +116,14 @@ def common_bands(pictures: Sequence[Measured], wanted: int | None) -> int:
     Raises:
         ValueError: if they differ, or do not have the number that is asked for.
     """
+    shallow = all(picture.bits == 8 for picture in pictures)
     by_bands: dict[int, list[str]] = {}
     for picture in pictures:
         bands = len(picture.mean)
         colours = bands - picture.alpha
-        bands = wanted if wanted == bands or (wanted == 3 and colours == 1) else colours
+        bands = wanted if wanted == bands or (shallow and wanted == 3 and colours == 1) else colours
         by_bands.setdefault(bands, []).append(picture.image.name)
-    if by_bands.keys() == {1, 3} and wanted is None:
+    if by_bands.keys() == {1, 3} and wanted is None and shallow:
         return 3
     if len(by_bands) > 1 or wanted not in (None, *by_bands):
         found = "; ".join(f"{bands}: {summarize(names, 3)}" for bands, names in sorted(by_bands.items()))

@@ -222,6 +222,15 @@ def test_transparency_is_left_out(pictures, make):
     assert "the transparency of pictures is left out; --bands 4 takes it for a band" in made.remarks
 
 
+def test_grey_of_16_bits_is_no_colour(pictures, make):
+    """The toolbox makes colours of grey pictures of 8 bits alone."""
+    for index in range(3):
+        pictures.add(f"p{index}", image=np.full((6, 8), 1000 + index, np.uint16))
+    cv2.imwrite(str(pictures.files["p1"]), np.full((6, 8, 3), 1000, np.uint16))
+    with pytest.raises(ValueError, match="the same number of bands, but there are with 1: p0.png, p2.png; 3: p1.png"):
+        make()
+
+
 def test_labels_of_another_size_and_index(pictures, make, tmp_path):
     ten(pictures)
     for name in ("p0_0", "p1_2"):
