@@ -70,7 +70,6 @@ EXACT = dict(mode="tiles", tile=1024)
     [
         (TINY, (584, 565), None),
         (TINY, (30000, 40000), EXACT | dict(overlap=256)),  # it has global pools
-        ("mobilenetv2_035", (30000, 40000), EXACT),
         ("vgg16", (30000, 40000), EXACT),
     ],
 )
