@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .effort import ITERATIONS, MEMORY, PASSES, Length, largest_batch, length_of, step_memory, test_memory
 from .facts import DatasetFacts
 from .trunks import StartWeights, Trunk, find_trunk, start_weights
 
@@ -16,23 +17,12 @@ DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 NO_WEIGHTS = "no pretrained ones could be downloaded (--weights FILE gives some): training starts at random"
 CELL = 32  #: of the coarsest map, in pixels: sides of crops are multiples of it
 CROP, FAST_CROP = 512, 320  #: longest sides of crops, in pixels
-PIXELS = 1 << 20  #: of a batch, at most
-MOST_PICTURES = 16  #: of a batch
-MEMORY = 4 << 30  #: bytes that a step of the training may take, twice what a tested picture may
-TESTED = 0.15  #: what a forward pass takes of the bytes that are kept for a backward pass
-#: How pictures are tested that are too large for a forward pass at once; by a network that sees all of them, blended.
-TILED, BLENDED = dict(mode="tiles", tile=1024), dict(overlap=256)
-PASSES, ITERATIONS = 20, (1200, 20000)  #: over the pictures, in pixels; fewest and most iterations
-FAST_ITERATIONS, FAST_SECONDS = 600, 540  #: at most, of the training alone
-#: How many validations: most and fewest, those of a fast training, and their share of the time at most.
-VALIDATIONS, FEWEST_VALIDATIONS, FAST_VALIDATIONS, SHARE = 10, 5, 3, 0.2
-FORWARD = 1 / 3  #: of a step's time is a forward pass
-DENSE, MOVED = 6 / 3e11, 3e-10  #: seconds of a step on two cores for each multiplication and each byte
 UNEVEN = 50  #: how many times more pixels a class must have than another for weights
 FINE_ENOUGH = 0.9  #: mean IU of the labels themselves at a stride, with which the heads need no finer maps
+#: How pictures are tested that are too large for a forward pass at once; by a network that sees all of them, blended.
+TILED, BLENDED = dict(mode="tiles", tile=1024), dict(overlap=256)
 #: How pictures are resized at random: of one size, and of many.
 SAME_SIZE, MANY_SIZES = (0.75, 1.0, 1.25), (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-
 
 Because = Callable[[str, object, str], None]  # takes a setting, its value, and why
 
@@ -73,10 +63,7 @@ class Choices:
         crop: height and width of the crops, in pixels.
         batch_size: in pictures.
         class_weight: for the loss, by class; with a sigmoid, of the second class alone; none for even classes.
-        iterations: of the training.
-        val_interval: iterations between validations.
-        val_pictures: how many of the list are validated on; None for all.
-        patience: validations in turn that may be no better before the training stops.
+        length: iterations and validations.
         test_cfg: of the model: how pictures are tested in tiles; None for whole ones.
         lr: learning rate.
         sigmoid: one score for two classes.
@@ -93,10 +80,7 @@ class Choices:
     crop: tuple[int, int]
     batch_size: int
     class_weight: Sequence[float] | None
-    iterations: int
-    val_interval: int
-    val_pictures: int | None
-    patience: int
+    length: Length
     test_cfg: dict | None
     lr: float
     sigmoid: bool
@@ -130,9 +114,11 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
         because("weights", "random", NO_WEIGHTS + (", which the paper's network hardly learns from" * trunk.is_papers))
     mean, std, bgr_to_rgb = _preprocessing(facts, start, because)
     scales, crop = _crops(facts, wishes, because)
-    batch_size = _batch_size(facts, trunk, crop, wishes, because)
+    batch_size = largest_batch(facts, trunk, crop)
     pixels = batch_size * math.prod(crop)
-    iterations, validations, val_pictures = _length(facts, trunk, pixels, wishes, because)
+    memory = step_memory(facts, trunk, pixels) / 2**30
+    because("batch size", batch_size, f"a step takes about {memory:.1f} GiB of memory")
+    length = _length(facts, trunk, pixels, wishes, because)
     return Choices(
         trunk=trunk,
         start=start,
@@ -143,10 +129,7 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
         crop=crop,
         batch_size=batch_size,
         class_weight=_class_weight(facts, wishes, because),
-        iterations=iterations,
-        val_interval=iterations // validations,
-        val_pictures=val_pictures,
-        patience=(validations + 1) // 2,
+        length=length,
         test_cfg=_test_cfg(facts, trunk, because),
         lr=_learning_rate(trunk, start, because),
         sigmoid=wishes.sigmoid,
@@ -200,50 +183,16 @@ def _crops(facts: DatasetFacts, wishes: Wishes, because: Because) -> tuple[tuple
     return scales, crop
 
 
-def _batch_size(facts: DatasetFacts, trunk: Trunk, crop: tuple[int, int], wishes: Wishes, because: Because) -> int:
-    area = math.prod(crop)
-    bytes_of_one = area * (trunk.bytes + 16 * len(facts.classes))  # logits, and what the loss makes of them
-    seconds = _seconds(trunk) * area
-    fewest = 4 if trunk.batch_norm else 1
-    wanted = min(MOST_PICTURES, PIXELS // area, int(1 / seconds))
-    size = int(max(1, min(max(fewest, wanted), MEMORY // bytes_of_one)))
-    size = 1 << (size.bit_length() - 1)  # a power of two
-    because("batch size", size, f"a step takes about {size * bytes_of_one / 2**30:.1f} GiB of memory")
-    return size
-
-
-def _seconds(trunk: Trunk) -> float:
-    """Of a step on two cores, for each pixel, about."""
-    return DENSE * trunk.multiplications + MOVED * trunk.bytes
-
-
-def _length(
-    facts: DatasetFacts, trunk: Trunk, pixels: int, wishes: Wishes, because: Because
-) -> tuple[int, int, int | None]:
-    """Iterations, number of validations, and pictures that are validated on."""
-    area = float(np.mean(np.prod(facts.sizes, axis=1)))
-    step, count, to_validate = _seconds(trunk) * pixels, facts.splits["train"], facts.splits["val"]
-    validation = FORWARD * _seconds(trunk) * area  # of one picture
-    if wishes.fast:
-        iterations, why = min(FAST_ITERATIONS, FAST_SECONDS / step), "--fast"
-        validations = FAST_VALIDATIONS
-    else:
-        iterations = min(max(ITERATIONS[0], PASSES * count * area / pixels), ITERATIONS[1])
-        why = f"{PASSES} times the pixels of {count:,} pictures, at least {ITERATIONS[0]:,}, at most {ITERATIONS[1]:,}"
-        in_time = int(SHARE * iterations * step / (validation * to_validate))
-        validations = min(max(FEWEST_VALIDATIONS, in_time), VALIDATIONS)
-    most = max(1, int(SHARE * iterations * step / (validation * validations)))
-    unit = validations * (1 if wishes.fast else 10)
-    iterations = max(1, round(iterations / unit)) * unit
-    minutes = math.ceil((step * iterations + validation * validations * min(most, to_validate)) / 60)
-    because("iterations", f"{iterations:,}", f"{why}; about {minutes} minutes on two cores, much less on a GPU")
-    on = f", on the first {most} pictures of val, to save time" if most < to_validate else ""
-    because(
-        "validation", f"every {iterations // validations:,} iterations", f"{validations} in all{on}; the best is kept"
-    )
-    patience = (validations + 1) // 2
-    because("early stopping", f"{patience} validations", f"training stops when {patience} in turn bring nothing better")
-    return iterations, validations, most if most < to_validate else None
+def _length(facts: DatasetFacts, trunk: Trunk, pixels: int, wishes: Wishes, because: Because) -> Length:
+    length, (fewest, most) = length_of(facts, trunk, pixels, wishes.fast), ITERATIONS
+    why = f"{PASSES} times the pixels of {facts.splits['train']:,} pictures, at least {fewest:,}, at most {most:,}"
+    why = f"{'--fast' if wishes.fast else why}; about {length.minutes} minutes on two cores, much less on a GPU"
+    because("iterations", f"{length.iterations:,}", why)
+    on = f", on the first {length.val_pictures} pictures of val, to save time"
+    why = f"{length.validations} in all{on if length.val_pictures < facts.splits['val'] else ''}; the best is kept"
+    because("validation", f"every {length.interval:,} iterations", why)
+    because("early stopping", f"after {length.patience}", "when so many validations in turn bring nothing better")
+    return length
 
 
 def _class_weight(facts: DatasetFacts, wishes: Wishes, because: Because) -> list[float] | None:
@@ -263,7 +212,7 @@ def _class_weight(facts: DatasetFacts, wishes: Wishes, because: Because) -> list
 
 
 def _test_cfg(facts: DatasetFacts, trunk: Trunk, because: Because) -> dict | None:
-    needed = math.prod(facts.largest) * (TESTED * trunk.bytes + 12 * len(facts.classes))
+    needed = test_memory(facts, trunk)
     size = f"the largest picture, {facts.largest[1]} x {facts.largest[0]}, takes about {needed / 2**20:,.0f} MiB"
     if needed <= MEMORY / 2:
         because("test", "whole pictures", size)

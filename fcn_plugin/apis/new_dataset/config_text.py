@@ -37,6 +37,8 @@ def config_files(facts: DatasetFacts, choices: Choices) -> dict[str, str | bytes
         facts=facts,
         choices=choices,
         trunk=trunk,
+        length=choices.length,
+        some=choices.length.val_pictures < facts.splits["val"],
         classes=_listed("classes = ", tuple(facts.classes)),
         palette=_listed("palette = ", [list(map(int, colour)) for colour in facts.palette]),
         loader="LoadImageFromFile" if eight_bit_colours else "LoadBands",
