@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...utils.images import size_of
+from ...utils.images import orientation_of, size_of
 from ...utils.progress import in_threads
 from ...utils.text import summarize
 from .annotated import AnnotatedPicture, AnnotatedSet
@@ -152,7 +152,9 @@ def _check_sizes(pictures: NamedPictures, found: Mapping[str, Annotation]) -> di
             problems["pictures that cannot be read"].append(name)
         elif annotation.size and annotation.size != sizes[name]:
             (height, width), (rows, columns) = sizes[name], annotation.size
-            text = f"{name} is {width}x{height}, annotated as {columns}x{rows}"
+            turned = sizes[name] == (columns, rows) and orientation_of(str(pictures.folder / name)) > 1
+            text = f"{name} is {width}x{height}{' (turned by its EXIF orientation)' if turned else ''}"
+            text += f", annotated as {columns}x{rows}"
             problems["pictures of another size (width x height) than their annotation"].append(text)
     _raise(problems)
     return sizes

@@ -8,7 +8,7 @@ from math import hypot
 from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ...utils.text import summarize
 from .assembling import Annotation, Annotations
@@ -31,8 +31,9 @@ def read_labelme(source: Source, names: list[str]) -> Annotations:
     """Read the JSON files of labelme among some of these names.
 
     Shapes are drawn in the order of the file, later ones over earlier ones, lines 10 pixels wide and points as discs of
-    10 pixels, as labelme's tool does. Classes are in the order of a ``labels.txt`` beside the files, if there is one,
-    else of their names. The label ``__ignore__`` is ignored.
+    10 pixels, as labelme's tool does. Other shapes have the pixels with their centre inside, as in all forms; that tool
+    paints the outline as well, up to a pixel more on each side. Classes are in the order of a ``labels.txt`` beside the
+    files, if there is one, else of their names. The label ``__ignore__`` is ignored.
 
     Raises:
         ValueError: saying what is wrong with the files, all in one.
@@ -93,11 +94,16 @@ def _region(shape: dict) -> Region:
         return Strokes(points, POINT_WIDTH, joined=False)
     if kind not in ("rectangle", "circle", "mask"):
         raise ValueError(f"a {kind!r}, which is not known")
+    if len(points) != 2:
+        raise ValueError(f"a {kind} of {len(points)} points, expected 2")
     (x, y), (other_x, other_y) = points
     if kind == "rectangle":
         return box(min(x, other_x), min(y, other_y), max(x, other_x), max(y, other_y))
     if kind == "circle":
         radius = hypot(other_x - x, other_y - y)
         return ellipse(x, y, radius, radius)
-    with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
-        return Bitmap(np.array(picture.convert("L")) > 0, top=int(y), left=int(x))
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
+            return Bitmap(np.array(picture.convert("L")) > 0, top=int(y), left=int(x))
+    except UnidentifiedImageError as error:
+        raise ValueError("its mask is no picture") from error

@@ -77,14 +77,15 @@ def _read(source: Source, images: Path) -> Annotations | None:
     if masks := find_label_studio_pngs(source):
         return read_label_studio_pngs(source, masks, images)
     pictures = [name for name in source.names if PurePosixPath(name).suffix.lower() in PICTURES]
-    if problems and not (pictures and source.path.is_dir() and not source.path.samefile(images)):
-        raise problems[0]
-    if pictures and source.path.is_dir():
+    if pictures and source.path.is_dir() and not (problems and source.path.resolve() == images.resolve()):
         return None
-    have = "only masks: unpack it and give the folder" if pictures else f"{summarize(source.names)}, expected {KNOWN}"
-    raise ValueError(
-        f"{source.path} has {have}" if not single else f"{source.path} is of no known form, expected {KNOWN}"
-    )
+    if problems:
+        raise problems[0]
+    if single:
+        raise ValueError(f"{source.path} is of no known form, expected {KNOWN}")
+    if pictures:
+        raise ValueError(f"{source.path} has only pictures: unpack it, and give the folder of the masks")
+    raise ValueError(f"{source.path} has {summarize(source.names)}, expected {KNOWN}")
 
 
 def _read_json(source: Source, single: bool, problems: list[ValueError]) -> Annotations | None:

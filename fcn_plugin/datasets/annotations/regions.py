@@ -143,7 +143,8 @@ def points_of(values: Sequence[Sequence[float]]) -> np.ndarray:
     except (TypeError, ValueError):  # of different lengths, or texts
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) < FARTHEST).all():
-        raise ValueError(f"points must be pairs of numbers (x, y), got {summarize([str(value) for value in values])}")
+        received = summarize(list(map(str, values))) if isinstance(values, Sequence) else repr(values)
+        raise ValueError(f"points must be pairs of numbers (x, y), got {received}")
     return points
 
 

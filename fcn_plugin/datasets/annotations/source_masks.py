@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .source import Source
 
@@ -21,6 +21,8 @@ def open_mask(source: Source, name: str) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(source.read(name)) if source.zipped else source.file(name)) as picture:
             yield picture
+    except UnidentifiedImageError as error:
+        raise ValueError(f"the mask {source.where(name)} cannot be read: it is no picture") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # whatever Pillow has for damage
         raise ValueError(f"the mask {source.where(name)} cannot be read: {error}") from error
 

@@ -292,6 +292,14 @@ def test_exports_with_their_pictures_in_the_same_folder(tmp_path: Path) -> None:
     assert found.remarks == ("Roboflow's own split into train, valid is not kept",)
 
 
+def test_masks_beside_json_of_other_tools(tmp_path: Path, images: Path) -> None:
+    """Such as Cityscapes', whose polygons are in the masks."""
+    write(tmp_path / "m" / "a_polygons.json", {"imgHeight": 5, "objects": []})
+    Image.fromarray(np.eye(5, 6, dtype=np.uint8)).save(tmp_path / "m" / "a_labels.png")
+    found = read_annotations(images, tmp_path / "m", classes=["no", "yes"], pair=None)
+    assert (found.classes, only(found)) == (("no", "yes"), np.eye(5, 6, dtype=int).tolist())
+
+
 def test_pngs_of_label_studio_by_number_and_their_doubt(tmp_path: Path) -> None:
     images, masks = save_pictures(tmp_path / "pictures"), files.label_studio_pngs(tmp_path / "s")
     (remark,) = read_annotations(images, masks).remarks

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from testing import annotation_files as files
-from testing.annotation_files import SCENES, save_pictures, write, zipped
+from testing.annotation_files import SCENES, labels_of, save_pictures, write, zipped
 
 from fcn_plugin.datasets.annotations.read_annotations import read_annotations
+from fcn_plugin.utils.images import ORIENTATION
 
 BOMB = '<!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY c "&a;&a;">]><annotations><image>&c;</image></annotations>'
 COCO = {"images": [], "annotations": [], "categories": []}
@@ -97,6 +98,7 @@ def test_nothing_there(tmp_path: Path, images: Path) -> None:
     masks = files.coco_polygons(tmp_path / "a")
     assert error_of(tmp_path / "gone", masks) == f"there is no folder of pictures {tmp_path / 'gone'}"
     assert error_of(tmp_path / "a", masks) == f"there is no picture in {tmp_path / 'a'}"
+    assert "masks.zip has only pictures: unpack it" in error_of(images, zipped(files.index_masks(tmp_path / "masks")))
     (tmp_path / "empty").mkdir()
     assert "empty has nothing, expected a folder of masks" in error_of(images, tmp_path / "empty")
 
@@ -125,6 +127,16 @@ def test_other_sizes_are_told_in_one_error(tmp_path: Path, images: Path, form) -
     )
 
 
+def test_pictures_that_are_shown_turned(tmp_path: Path, images: Path) -> None:
+    masks, exif = files.coco_polygons(tmp_path / "a"), Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("RGB", (8, 12)).save(images / "two words.jpg", exif=exif)
+    assert error_of(images, masks).endswith("two words.jpg is 12x8 (turned by its EXIF orientation), annotated as 8x12")
+    Image.new("RGB", (12, 8)).save(images / "two words.jpg", exif=exif)
+    found = read_annotations(images, masks)
+    np.testing.assert_array_equal(found.pictures[-1].read_labels(), labels_of("two words.jpg"))
+
+
 def test_all_damaged_files_are_told_in_one_error(tmp_path: Path, images: Path) -> None:
     masks = files.labelme_polygons(tmp_path / "l")
     write(masks / "one.json", "{")
@@ -135,6 +147,27 @@ def test_all_damaged_files_are_told_in_one_error(tmp_path: Path, images: Path) -
     assert [lines[0], len(lines)] == ["2 problems:", 3]
     assert lines[1].startswith(f"- {masks / 'one.json'} is no JSON")
     assert lines[2].startswith(f"- {masks / 'sub/three.json'}: shape 2: ")
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ({"shape_type": "star"}, "shape 1: a 'star', which is not known"),
+        ({"shape_type": "circle"}, "shape 1: a circle of 4 points, expected 2"),
+        ({"shape_type": "mask", "points": [[0, 0], [1, 1]], "mask": "abcd"}, "shape 1: its mask is no picture"),
+        ({"points": 3}, "shape 1: points must be pairs of numbers (x, y), got 3"),
+    ],
+)
+def test_shapes_of_labelme_that_are_none(tmp_path: Path, images: Path, shape: dict, expected: str) -> None:
+    path = files.labelme_polygons(tmp_path / "l") / "one.json"
+    content = json.loads(path.read_text())
+    content["shapes"][0].update(shape)
+    assert error_of(images, write(path, content)).startswith(f"{path}: {expected}")
+
+
+def test_a_damaged_json_beside_its_picture_is_no_folder_of_masks(tmp_path: Path, images: Path) -> None:
+    path = write(images / "one.json", "{")
+    assert error_of(images, images).startswith(f"{path} is no JSON, damaged or cut off")
 
 
 def test_pictures_annotated_twice(tmp_path: Path, images: Path) -> None:
