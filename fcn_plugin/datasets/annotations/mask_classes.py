@@ -11,6 +11,7 @@ import numpy as np
 
 from ...utils.text import nearest, summarize
 from .mask_census import Census
+from .mask_names import KnownNames
 from .mask_values import describe, main_values
 from .palette import palette_of
 
@@ -56,13 +57,16 @@ class MaskClasses:
         return self.indices[places]
 
 
-def classes_of(census: Census, classes: Sequence[str] | None, ignore: Sequence[object]) -> MaskClasses:
+def classes_of(
+    census: Census, classes: Sequence[str] | None, ignore: Sequence[object], known: Sequence[KnownNames] = ()
+) -> MaskClasses:
     """Find the classes of masks.
 
     Args:
         census (Census): of all masks.
         classes (Sequence[str], optional): names in the order of the values.
         ignore (Sequence): names, values or colours (``#rrggbb`` or ``r,g,b``) that become 255.
+        known (Sequence[KnownNames]): names that are used without ``classes``; the first that fit.
 
     Raises:
         ValueError: for other numbers of classes than 2 to 255 or names, and for something to ignore that is not there.
@@ -82,7 +86,11 @@ def classes_of(census: Census, classes: Sequence[str] | None, ignore: Sequence[o
     void |= automatic
     remarks += texts
     kept = [code for code in found if code not in void]
-    names = _names(kept, classes, listed, void, census)
+    if classes is None:
+        names, texts = _names(kept, known, census)
+        remarks += texts
+    else:
+        names = _check_names(kept, classes, listed, void, census)
     for name in names_to_ignore:
         matching = [index for index, known in enumerate(names) if known.casefold() == name.casefold()]
         if not matching:
@@ -134,12 +142,22 @@ def _usual_void(census: Census, found: list[int], classes: Sequence[str] | None)
     ]
 
 
-def _names(kept: list[int], classes: Sequence[str] | None, listed: str, void: set[int], census: Census) -> list[str]:
-    if classes is None:
-        return list(BINARY) if len(kept) == 2 else [f"class_{index}" for index in range(len(kept))]
+def _names(kept: list[int], known: Sequence[KnownNames], census: Census) -> tuple[list[str], list[str]]:
+    """Names of classes for which the user has none, and remarks."""
+    for one in known:
+        by_colour = census.in_colours or bool(census.palette and one.colours)
+        if names := one.of([census.palette.get(code, code) for code in kept] if by_colour else kept, by_colour):
+            return names, [f"names of classes were read from {one.path}"]
+    return list(BINARY) if len(kept) == 2 else [f"class_{index}" for index in range(len(kept))], []
+
+
+def _check_names(kept: list[int], classes: Sequence[str], listed: str, void: set[int], census: Census) -> list[str]:
+    """Names as the user gives them; of two classes, that of the second is enough."""
     names = [str(name).strip() for name in classes]
     if len({name.casefold() for name in names}) < len(names) or not all(names):
         raise ValueError(f"--classes must be different names, got {summarize(names, 20)}")
+    if len(names) == 1 and len(kept) == 2 and names[0].casefold() != BINARY[0]:
+        return [BINARY[0], *names]
     if len(names) != len(kept):
         rest = f", of which are ignored: {', '.join(describe(census, code) for code in sorted(void))}" if void else ""
         raise ValueError(

@@ -13,6 +13,7 @@ from .mask_census import Census, take_census
 from .mask_classes import classes_of
 from .mask_files import read_mask
 from .mask_layers import read_layers
+from .mask_names import find_names
 from .pairing import pair_files
 from .pairing_files import File
 
@@ -53,7 +54,8 @@ def read_masks(
         return AnnotatedSet(pictures, layers.classes, layers.palette, layers.form, (*pairing.remarks, *layers.remarks))
     pairs = pairing.ways[0].pairs
     census = Census(take_census([(image.path, mask.path) for image, mask in pairs.items()]))
-    found = classes_of(census, classes, ignore)
+    known = find_names([masks, masks.absolute().parent])
+    found = classes_of(census, classes, ignore, known)
     names = names_of(pairs)
     pictures = tuple(
         AnnotatedPicture(names[image], image.path, partial(found.read, pairs[image].path), (pairs[image].path,))

@@ -11,6 +11,7 @@ NUMBERS = (1, 2, 10, 11, 12, 21)
 CITIES = [
     f"{city}/{city}_{shot:06}_{frame:06}" for city in ("aachen", "bonn") for shot in (0, 1) for frame in (19, 119)
 ]
+DECOMPOSED = unicodedata.normalize("NFD", "1_Ü.png")
 EXPORTS = ["img1_jpg.rf.0f3a9c", "img11_jpg.rf.9c1b22", "img2_png.rf.77ab01"]
 
 
@@ -203,6 +204,25 @@ def test_several_masks_of_a_picture_are_ways_to_choose_from(tmp_path, images, ma
         assert names(chosen) == names(found, index) and len(names(chosen)) == 6
 
 
+def test_numbers_of_annotators_are_no_numbers_of_pictures(tmp_path):
+    masks = [f"{number}_manual{annotator}.gif" for number in (1, 2) for annotator in (1, 2)]
+    found = pair(tmp_path, ["1_training.tif", "2_training.tif"], masks)
+    assert [str(way) for way in found.ways] == ["{}_training={}_manual1", "{}_training={}_manual2"]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "pattern", "pairs"),
+    [
+        (["im1.tif", "im11.tif"], ["im_m.png", "im1_m.png"], "{}1={}_m", {("im1.tif", "im_m.png")}),
+        (["1a.tif", "11a.tif"], ["m_a.png", "m_1a.png"], "1{}=m_{}", {("1a.tif", "m_a.png")}),
+        (["1.tif", "01.tif", "2.tif"], ["001_m.png", "2_m.png"], "{}={}_m", {("2.tif", "2_m.png")}),
+        (["1.tif"], [DECOMPOSED], "{}={}_ü", {("1.tif", DECOMPOSED)}),
+    ],
+)  # fmt: skip
+def test_numbers_are_whole_and_patterns_are_without_case(tmp_path, images, masks, pattern, pairs):
+    assert names(pair(tmp_path, images, masks, pattern)) == pairs
+
+
 def test_ways_of_pictures_that_are_called_in_several_ways(tmp_path):
     sets = {"training": (21, 22, 23), "test": (1, 2, 3)}
     parts = [(name, number) for name, numbers in sets.items() for number in numbers]
@@ -259,7 +279,7 @@ def test_a_pattern_of_masks_alone_and_of_any_folder(tmp_path):
             None,
             'pictures a.jpg, a.tif and masks a.png: move .* --pair "{}.jpg={}"',
         ),
-        (["a.jpg"], ["a_1.png", "A-1.png"], "{}={}_1|", "by --pair"),
+        (["a.jpg", "a.tif"], ["a.png"], None, "several files belong together by their names"),
         (["a.txt"], ["a.png"], None, "pictures has no pictures: expected files such as"),
         (["a.jpg"], [".a.png"], None, "masks has no masks"),
     ],

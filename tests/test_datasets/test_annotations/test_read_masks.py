@@ -60,14 +60,19 @@ def shuffled_palette(labels):
 COLOURS = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 0)], np.uint8)
 GAPS = np.array([0, 7, 8, 11, 33], np.uint8)
 
+
+def in_palette(labels):
+    return palette_picture(labels, COLOURS)
+
+
 INSTANCES = np.kron(np.arange(300, dtype=np.uint16).reshape(15, 20), np.ones((4, 4), np.uint16))
 
 #: Ways to write the labels 0 to 4: suffix and picture.
 FORMS = {
     "grey": (".png", lambda labels: labels),
-    "palette": (".png", lambda labels: palette_picture(labels, COLOURS)),
-    "GIF": (".gif", lambda labels: palette_picture(labels, COLOURS)),
-    "palette TIFF": (".tif", lambda labels: palette_picture(labels, COLOURS)),
+    "palette": (".png", in_palette),
+    "GIF": (".gif", in_palette),
+    "palette TIFF": (".tif", in_palette),
     "palettes of another order each": (".png", lambda labels: shuffled_palette(labels)),
     "colours": (".png", lambda labels: COLOURS[labels]),
     "colours in BMP": (".bmp", lambda labels: COLOURS[labels]),
@@ -176,6 +181,33 @@ def test_a_colour_is_ignored(tmp_path, write, colour):
     np.testing.assert_array_equal(found.palette, COLOURS[[0, 2, 3]])
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "write"),
+    [
+        ("classes.txt", "sea\nland\nroad\ntown\n", lambda labels: labels),
+        ("labels.txt", "sea\nland\nroad\ntown\nlake\n", lambda labels: labels),
+        ("classes.txt", "sea\nland\nroad\ntown", lambda labels: GAPS[labels]),
+        ("class_dict.csv", "name,r,g,b\ntown,255,0,0\nroad,0,255,0\nland,0,0,255\nsea,0,0,0\n", COLOURS.__getitem__),
+        ("class_dict.csv", "town,255,0,0\nsea,0,0,0\nroad,0,255,0\nland,0,0,255", in_palette),
+        ("label_colors.txt", "0 0 0\tsea\n0 0 255\tland\n0 255 0\t\troad\n255 0 0\ttown\n", COLOURS.__getitem__),
+    ],
+)  # fmt: skip
+def test_names_of_classes_are_read_beside_the_masks(tmp_path, file, text, write):
+    root = write_set(tmp_path, [write(labels_of(4))] * 2)
+    (root / "masks" / file).write_text(text, encoding="utf-8-sig")
+    found = read(root)
+    assert found.classes == ("sea", "land", "road", "town")
+    assert f"names of classes were read from {root / 'masks' / file}" in found.remarks
+    assert read(root, classes=list("abcd")).classes == tuple("abcd")
+    (root / "masks" / file).write_text(text.replace("road", "sea"))
+    assert read(root).classes == ("class_0", "class_1", "class_2", "class_3")
+
+
+def test_one_name_is_that_of_the_foreground(tmp_path):
+    root = write_set(tmp_path, [255 * BINARY] * 2)
+    assert read(root, classes=["vessel"]).classes == ("background", "vessel")
+
+
 def test_255_of_a_palette_is_ignored_and_its_colours_are_kept(tmp_path):
     labels = with_void([0, 1, 2])
     found = read(write_set(tmp_path, [palette_picture(labels, COLOURS, (224, 224, 192))] * 2))
@@ -196,6 +228,31 @@ def test_smoothed_colours_are_those_of_the_nearest_class(tmp_path):
     np.testing.assert_array_equal(found.palette, COLOURS[[0, 3, 4]])
     assert any("from smoothed edges: each was taken for the nearest class" in text for text in found.remarks)
     assert np.mean(found.pictures[0].read_labels() == circle) > 0.98
+
+
+def test_greys_of_a_palette_are_values(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
+    labels = labels_of(3)
+    found = read(write_set(tmp_path, [palette_picture(np.array([0, 128, 255], np.uint8)[labels], ramp)] * 2))
+    np.testing.assert_array_equal(found.pictures[0].read_labels(), labels)
+
+
+def test_near_black_and_near_white_are_two_classes(tmp_path):
+    mask = 255 * BINARY
+    mask[::6, ::4] ^= 1
+    mask[::6, 1::4] ^= 3
+    found = read(write_set(tmp_path, [mask] * 2))
+    np.testing.assert_array_equal(found.pictures[0].read_labels(), BINARY)
+    assert any("of the pixels have other values than those of the classes" in text for text in found.remarks)
+
+
+def test_values_that_are_near_no_class_are_an_error(tmp_path):
+    mask = np.kron(255 * BINARY, np.ones((4, 4), np.uint8))
+    mask[:, :24] = GENERATOR.integers(90, 160, (96, 24))
+    with pytest.raises(
+        ValueError, match="18.8% of their pixels are near none of the main ones .0, 255.: save masks as PNG"
+    ):
+        read(write_set(tmp_path, [mask] * 2, size=(128, 96)))
 
 
 def test_masks_fit_pictures_as_they_are_shown(tmp_path):
@@ -242,8 +299,8 @@ def test_one_mask_per_class(tmp_path, pattern):
 def test_masks_of_two_annotators_or_of_a_region_are_not_classes(tmp_path):
     labels = labels_of(4)
     for name, layers in {
-        "annotators": {"manual1": labels > 1, "manual2": labels > 1},
-        "initials": {"ah": labels > 1, "vk": labels > 0},
+        "annotators": {"manual1": labels == 1, "manual2": labels == 2},
+        "initials": {"ah": labels < 2, "vk": np.roll(labels < 2, 4, axis=1)},
         "region": {"a_vessels": labels > 2, "field": labels > 0},
     }.items():
         (tmp_path / name).mkdir()
