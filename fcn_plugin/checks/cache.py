@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-FORMAT = 2  #: of the notes; raised when they, or what is checked, change
+FORMAT = 3  #: of the notes; raised when they, or what is checked, change
 Stamp = tuple  # path, size and modification time of the image, then of the label
 
 

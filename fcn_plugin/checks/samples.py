@@ -14,7 +14,8 @@ from PIL import Image
 
 from ..datasets.transforms import LoadBands, LoadLabels
 from ..datasets.transforms.load_labels import LabelPicture
-from ..utils.images import count_values, is_remote, orientation_of
+from ..datasets.transforms.loading import reads_by_opencv
+from ..utils.images import count_values, is_remote, lost_bands, orientation_of
 from ..utils.text import first_line
 from .decoder_messages import DecoderMessages, damage_in
 from .findings import Findings
@@ -99,6 +100,9 @@ class SampleCheck:
         if image is None:
             return
         has_all_bits = any(isinstance(loader, LoadBands) for loader in self.loaders)
+        if any(map(reads_by_opencv, self.loaders)) and (reason := lost_bands(results["img_path"])):
+            findings.problems.append(("unreadable image", f"{results['img_path']}: {reason}"))
+            return
         findings.size = (image.shape[1], image.shape[0], image.shape[2] if image.ndim > 2 else 1)
         if image.dtype == np.uint8 and not has_all_bits:
             findings.highest = highest_value(results["img_path"])
@@ -183,7 +187,7 @@ def _size(array: np.ndarray) -> str:
 
 def _describe(path: str, error: Exception) -> str:
     if isinstance(error, (AssertionError, cv2.error)):  # what mmcv makes of a file that OpenCV gives up
-        return f"{path}: truncated, or not a picture"
+        return f"{path}: {lost_bands(path) or 'truncated, or not a picture'}"
     if path in str(error) and error.__cause__:
         error = error.__cause__
     reason = first_line(error)

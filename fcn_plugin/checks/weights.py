@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..models.data_preprocessors import BandsDataPreProcessor
 from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..models.layers import BilinearUpsample
 from ..models.pretrained_part import PretrainedPart
@@ -71,7 +72,20 @@ def check_pretrained(source: str, parts: Sequence[str], model: nn.Module) -> Non
         raise type(error)(
             f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
         ) from error
-    check_expectations(meta, model, source)
+    check_expectations(_with_own_values(meta, model), model, source)
+
+
+def _with_own_values(meta: Mapping, model: nn.Module) -> Mapping:
+    """The ``meta`` of pretrained weights for pictures that have a mean and deviations of their own, as of 16 bits.
+
+    Of a :class:`BandsDataPreProcessor`, only the order of three colours is compared with that of the weights.
+    """
+    own = model_preprocessing(model)
+    if "preprocessing" not in meta or not isinstance(model.data_preprocessor, BandsDataPreProcessor):
+        return meta
+    if len(own["mean"]) != COLOURS:
+        return meta
+    return {**meta, "preprocessing": {**meta["preprocessing"], "mean": own["mean"], "std": own["std"]}}
 
 
 def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> dict:

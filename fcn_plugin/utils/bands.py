@@ -16,16 +16,15 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image
 
-from .images import JPEG
+from .images import JPEG, SAMPLES, TIFF
 from .text import first_line
 
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  #: how TIFFs begin, the last two large ones
 NUMPY = b"\x93NUMPY"
 #: Kinds of TIFFs, as Pillow names them, and compressions (none, LZW, JPEG, two of zlib, PackBits) that OpenCV reads. Of
 #: others it reads, without a word, one band for four, eight bits for sixteen, or noise.
 MODES_OF_OPENCV = {"1", "L", "P", "RGB", "I;16", "I;16B", "F"}
 COMPRESSIONS_OF_OPENCV = {1, 5, 7, 8, 32946, 32773}
-COMPRESSION, SAMPLES, PLANAR = 259, 277, 284  #: tags of a TIFF: how it is compressed, its bands, 2 for bands first
+COMPRESSION, PLANAR = 259, 284  #: tags of a TIFF: how it is compressed, 2 for bands first
 INSTALL = 'run `pip install "fcn_plugin[tiff]"`'
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 ORIENTATION = 0x0112  #: EXIF tag; 1 is upright, 5 to 8 exchange width and height
 
 JPEG = b"\xff\xd8\xff"  #: how a JPEG begins
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  #: how TIFFs begin, the last two large ones
+LARGE = ord("+")
+PHOTOMETRIC, SAMPLES = 262, 277  #: tags of a TIFF: what its values are (0 and 1: grey), and its bands
 START_OF_SCAN = b"\xff\xda"
 LONGEST_SEGMENT = 1 << 16  #: of a JPEG, in bytes
 ORIENTED = (b"Exif", b"ns.adobe.com")  #: segments that may hold an orientation
@@ -104,8 +108,28 @@ def frames_of(path: str | Path) -> tuple[int, str]:
         return 1, "frames"
 
 
+def lost_bands(path: str | Path) -> str | None:
+    """What to say of a TIFF of bands of which OpenCV, by which the toolbox reads, gives one or none; None of others."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            if not start.startswith(TIFF):
+                return None
+            directory = ImageFileDirectory_v2(start + (file.read(8) if LARGE in start[2:4] else b""))
+            file.seek(directory.next)
+            directory.load(file)
+    except Exception:  # it is not there, in another storage, or damaged, which others tell
+        return None
+    bands = directory.get(SAMPLES, 1)
+    if bands <= 2 or (bands <= 4 and directory.get(PHOTOMETRIC) not in (0, 1)):
+        return None
+    return f"a TIFF of {bands} bands, which LoadImageFromFile does not read: load it with dict(type='LoadBands')"
+
+
 def why_unreadable(path: str | Path) -> str:
     """What to say of a local picture that the toolbox, which reads by OpenCV, has given up."""
+    if reason := lost_bands(path):
+        return reason
     try:
         content = np.fromfile(path, np.uint8)
         values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None

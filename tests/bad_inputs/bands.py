@@ -88,6 +88,16 @@ TABLE = [
         config=pipeline(BANDS),
     ),
     Bad(
+        "four-bands-that-opencv-reads-as-one",
+        (UNREADABLE, "train_00002.jpg: a TIFF of 4 bands, which LoadImageFromFile does not read: load it with dict("),
+        prepare=of_bands("train_00002", 4),
+    ),
+    Bad(
+        "six-bands-for-opencv",
+        (UNREADABLE, "train_00002.jpg: a TIFF of 6 bands, which LoadImageFromFile does not read: load it with dict("),
+        prepare=of_bands("train_00002", 6),
+    ),
+    Bad(
         "no-numbers",
         (UNREADABLE, "train_00001.jpg: 1 of its values are infinite or no numbers (NaN)"),
         prepare=with_hole,

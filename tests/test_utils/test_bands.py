@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from fcn_plugin.utils.bands import INSTALL, decode_bands, describe_picture, read_bands
-from fcn_plugin.utils.images import as_picture, size_of
+from fcn_plugin.utils.images import as_picture, lost_bands, size_of, why_unreadable
 
 RANDOM = np.random.default_rng(0)
 
@@ -131,6 +131,23 @@ class TestBroken:
         assert INSTALL in str(error.value)
         image = values(3, "uint8")
         assert np.array_equal(decode_bands(tiff(image, photometric="rgb"))[..., ::-1], image)  # OpenCV suffices
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_bands_that_opencv_loses(large, tmp_path):
+    path = tmp_path / "a.tif"
+    for bands in (3, 4, 6):
+        path.write_bytes(tiff(values(bands, "uint8"), bigtiff=large))
+        assert lost_bands(path).startswith(f"a TIFF of {bands} bands, which") and why_unreadable(path) == lost_bands(
+            path
+        )
+    for bands in (1, 3, 4):
+        path.write_bytes(tiff(values(bands, "uint8"), bigtiff=large, **dict(photometric="rgb") if bands > 1 else {}))
+        assert lost_bands(path) is None
+    for content in (b"II*\0", b"no TIFF"):
+        path.write_bytes(content)
+        assert lost_bands(path) is None
+    assert lost_bands(tmp_path / "missing.tif") is None
 
 
 class TestShown:

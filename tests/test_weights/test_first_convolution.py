@@ -11,13 +11,13 @@ from testing import weight_files as files
 from testing.utils import WIDTH
 from torch import nn
 
-from fcn_plugin.checks.weights import check_expectations
+from fcn_plugin.checks.weights import check_expectations, check_pretrained
 from fcn_plugin.models.backbones import FCNVGG, CaffeNet, GoogLeNet
 from fcn_plugin.weights.checkpoint import WeightsError
 from fcn_plugin.weights.first_convolution import adapt_bands, first_convolution, with_bands
 from fcn_plugin.weights.importing import import_weights
 from fcn_plugin.weights.loading import part_weights
-from fcn_plugin.weights.preprocessing import CAFFE
+from fcn_plugin.weights.preprocessing import CAFFE, TORCHVISION
 from fcn_plugin_cli import main as cli
 
 RESNET = dict(
@@ -145,8 +145,10 @@ class TestToolbox:
         wide.init_weights()
         assert any("size mismatch for conv1.weight" in text for text in told)  # in the toolbox's words
         assert not any("weights of 3 bands" in text for text in told)
+        backbone = build(dict(RESNET, in_channels=4, init_cfg=init))
+        backbone.init_weights()
         with pytest.raises(RuntimeError, match="size mismatch for conv1.weight"):  # no hook is left
-            wide.load_state_dict(weights)
+            backbone.load_state_dict(weights)
 
 
 class TestExpectations:
@@ -167,6 +169,21 @@ class TestExpectations:
         check_expectations(dict(preprocessing=four), self.model(4, [7.0] * 4), "own.pth")
         with pytest.raises(WeightsError, match="mean 7,7,7,7"):
             check_expectations(dict(preprocessing=four), self.model(4, [17.0] * 4), "own.pth")
+
+    def test_deep_colours_have_their_own_values(self, tmp_path):
+        """Those of 16 bits; the order of the colours is that of the weights all the same."""
+        weights = {f"backbone.{key}": value for key, value in FCNVGG(11, 1, width=WIDTH).state_dict().items()}
+        torch.save(dict(state_dict=weights, meta=dict(preprocessing=TORCHVISION)), tmp_path / "vgg.pth")
+        model, path = self.model(3, [20000.0] * 3), str(tmp_path / "vgg.pth")
+        with pytest.raises(WeightsError, match="model.data_preprocessor.bgr_to_rgb=True$"):
+            check_pretrained(path, ["backbone"], model)
+        model.data_preprocessor = build(
+            dict(type="BandsDataPreProcessor", mean=[20000.0] * 3, std=[9000.0] * 3, bgr_to_rgb=True)
+        )
+        check_pretrained(path, ["backbone"], model)
+        model.data_preprocessor = build(dict(type="SegDataPreProcessor", mean=[20.0] * 3, std=[9.0] * 3))
+        with pytest.raises(WeightsError, match="data_preprocessor.mean="):
+            check_pretrained(path, ["backbone"], model)
 
 
 class TestImport:

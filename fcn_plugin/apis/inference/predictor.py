@@ -17,10 +17,10 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
 from ...datasets.transforms import LoadBands
-from ...datasets.transforms.loading import picture_of
+from ...datasets.transforms.loading import picture_of, reads_by_opencv
 from ...engine.tta import augmented_model
 from ...utils.config import read_config
-from ...utils.images import why_unreadable
+from ...utils.images import lost_bands, why_unreadable
 from ..class_meta import class_meta
 from ..model import load_segmentor, picture_check, prediction_pipeline, usable_device
 
@@ -100,6 +100,8 @@ class Predictor:
         Raises:
             ValueError: if it cannot be read, or the network does not take it.
         """
+        if reads_by_opencv(self._load) and (reason := lost_bands(path)):
+            raise ValueError(reason)
         try:
             results = self._load(dict(img_path=str(path)))
         except (AssertionError, cv2.error) as error:  # what mmcv makes of a file that OpenCV gives up

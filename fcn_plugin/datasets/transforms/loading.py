@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from mmcv.transforms import LoadAnnotations, TestTimeAug
+from mmcv.transforms import LoadAnnotations, LoadImageFromFile, TestTimeAug
 from mmseg.registry import TRANSFORMS
 
 from ...utils.config import class_of
@@ -24,6 +24,12 @@ def is_step(step: Mapping | Callable, kind: type) -> bool:
 def loads_labels(step: Mapping | Callable) -> bool:
     """Whether a step loads labels."""
     return is_step(step, LoadAnnotations)
+
+
+def reads_by_opencv(loader: Callable) -> bool:
+    """Whether a step, built, is the toolbox's own loading of images, by OpenCV."""
+    own = getattr(type(loader), "transform", None) is LoadImageFromFile.transform
+    return own and loader.imdecode_backend == "cv2"
 
 
 def without_label_loaders(pipeline: Sequence[Mapping]) -> list[Mapping]:

@@ -67,8 +67,9 @@ def test_what_cannot_be_loaded(tmp_path):
         load(tmp_path / "b.tif")
 
 
-def test_check_of_a_sample(tmp_path, capfd):
-    write_tiff(tmp_path / "a.tif", picture(0, 6))
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_check_of_a_sample(kind, tmp_path, capfd):
+    write_tiff(tmp_path / "a.tif", picture(0, 6).astype(kind))
     Image.fromarray(np.zeros(picture(0).shape[:2], np.uint8)).save(tmp_path / "a.png")
     sample = dict(
         img_path=str(tmp_path / "a.tif"), seg_map_path=str(tmp_path / "a.png"), reduce_zero_label=False, seg_fields=[]
