@@ -93,7 +93,9 @@ def test_facts(pictures, make):
 
 def test_the_check_of_data_accepts_it(pictures, make, tmp_path):
     ten(pictures, suffix=".jpg")
+    stored = pictures.add("turned", suffix=".jpg", image=np.zeros((8, 6, 3), np.uint8), exif=turned(6)).read_bytes()
     make()
+    assert (tmp_path / "made/JPEGImages/turned.jpg").read_bytes() == stored
     cfg, report = read_config(str(tmp_path / "made/config.py")), Report()
     loaders = ["train_dataloader", "val_dataloader"]
     check_data(cfg, loaders)
