@@ -23,10 +23,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="directory to make")
     labels = parser.add_argument_group("labels")
-    labels.add_argument("--pair", metavar="PATTERN", help="how the name of a mask follows from that of its picture")
-    labels.add_argument("--classes", nargs="+", metavar="NAME", help="names of the classes, from index 0 on")
+    labels.add_argument("--pair", metavar="PATTERN", help="how names belong together: '{}_training={}_manual1'")
     labels.add_argument(
-        "--ignore", nargs="+", default=[], metavar="VALUE", help="indices, colours or names of what is no class"
+        "--classes", nargs="+", metavar="NAME", help="names of the masks' classes in order, or which classes"
+    )
+    labels.add_argument(
+        "--ignore",
+        nargs="+",
+        default=[],
+        metavar="VALUE",
+        help="values, colours (#rrggbb) or names of pixels to ignore",
     )
     lists = parser.add_argument_group("lists")
     lists.add_argument("--val", type=float, default=0.2, metavar="SHARE", help="to validate on; default %(default)s")
