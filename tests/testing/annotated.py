@@ -54,9 +54,14 @@ class Pictures:
     def use(self, monkeypatch) -> None:
         """Let the package read this set, and write a config of a line."""
         monkeypatch.setattr(module, "read_annotations", self.read)
-        monkeypatch.setattr(module.Wishes, "check", lambda _: None)
-        monkeypatch.setattr(module, "choose", lambda facts, wishes: SimpleNamespace(reasons=[("crop", "[6]", "small")]))
-        monkeypatch.setattr(module, "config_files", lambda facts, choices: {"config.py": CONFIG % facts.image_suffix})
+        use_a_short_config(monkeypatch)
+
+
+def use_a_short_config(monkeypatch) -> None:
+    """Let the package write a config of the data alone."""
+    monkeypatch.setattr(module.Wishes, "check", lambda _: None)
+    monkeypatch.setattr(module, "choose", lambda facts, wishes: SimpleNamespace(reasons=[("crop", "[6]", "small")]))
+    monkeypatch.setattr(module, "config_files", lambda facts, choices: {"config.py": CONFIG % facts.image_suffix})
 
 
 CONFIG = f"""root = '{{{{ fileDirname }}}}'

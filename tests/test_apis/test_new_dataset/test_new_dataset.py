@@ -9,7 +9,8 @@ import pytest
 from bad_inputs.case import files
 from PIL import Image
 from rich.console import Console
-from testing.annotated import PALETTE, Pictures
+from testing.annotated import PALETTE, Pictures, use_a_short_config
+from testing.annotation_files import FORMS, NAMES, SCENES, labels_of, save_pictures, zipped
 
 from fcn_plugin.apis.new_dataset import layout
 from fcn_plugin.apis.new_dataset import new_dataset as module
@@ -393,3 +394,18 @@ def test_table(pictures, make):
     rows = {cells[2]: cells[3:-1] for cells in lines if len(cells) > 7}
     assert rows["car"] == ["32", "9.09%", "1", "1"]
     assert rows["(ignored, of all)"] == ["128", "26.67%", "7", "1"]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_the_same_files_out_of_every_form(tmp_path, monkeypatch, form, packed):
+    use_a_short_config(monkeypatch)
+    images, annotations = save_pictures(tmp_path / "pictures"), form(tmp_path / "annotations")
+    annotations = zipped(annotations) if packed else annotations
+    made = new_dataset(images, annotations, tmp_path / "made")
+    assert made.facts.classes == NAMES
+    assert sorted(made.names) == ["one", "sub/three", "two_words"]
+    for name in SCENES:
+        label = tmp_path / "made/SegmentationClass" / name.replace(" ", "_")
+        assert np.array_equal(np.array(Image.open(label.with_suffix(".png"))), labels_of(name))
+    assert new_dataset(images, annotations, tmp_path / "made") is None
