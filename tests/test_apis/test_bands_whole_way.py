@@ -80,7 +80,7 @@ def test_a_loader_that_loses_bands(folder, checkpoint):
     cfg = Config.fromfile(folder / "bands.py")
     cfg.test_dataloader.dataset.pipeline[0] = dict(type="LoadImageFromFile", color_type="unchanged")
     with pytest.raises(
-        ValueError, match=r"a TIFF of 4 bands, which LoadImageFromFile does not read: load it with dict"
+        ValueError, match="a TIFF of 4 bands, which LoadImageFromFile does not read: load it"
     ):
         Predictor(cfg, checkpoint, device="cpu").read(folder / "data/images/0.tif")
 

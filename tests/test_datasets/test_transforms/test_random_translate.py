@@ -144,3 +144,10 @@ def test_seeded_by_the_sample(voc):
     assert len({image.tobytes() for image, _ in pictures}) == 8
     for expected, actual in zip(pictures[3], load(3)):
         assert np.array_equal(actual, expected)
+
+
+def test_fill_of_other_bands_than_the_picture():
+    step = RandomTranslate(3)
+    with pytest.raises(ValueError, match=r"pad_val=\(104, 117, 123\) has 3 values, a picture 4 bands"):
+        step(dict(img=np.zeros((8, 9, 4), np.float32)))
+    assert RandomTranslate(3, pad_val=7)(dict(img=np.zeros((8, 9, 4), np.float32)))["img"].shape == (8, 9, 4)
