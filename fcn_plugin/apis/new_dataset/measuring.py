@@ -114,9 +114,13 @@ def common_bands(pictures: Sequence[Measured], wanted: int | None) -> int:
         wanted (int, optional): the number that the user asks for.
 
     Raises:
-        ValueError: if they differ, or do not have the number that is asked for.
+        ValueError: if they differ, also in bits, or do not have the number that is asked for.
     """
-    shallow = all(picture.bits == 8 for picture in pictures)
+    by_bits = {bits: [p.image.name for p in pictures if p.bits == bits] for bits in sorted({p.bits for p in pictures})}
+    if len(by_bits) > 1:
+        found = "; ".join(f"{bits}: {summarize(names, 3)}" for bits, names in by_bits.items())
+        raise ValueError(f"pictures must have the same number of bits, but there are with {found}")
+    shallow = 8 in by_bits
     by_bands: dict[int, list[str]] = {}
     for picture in pictures:
         bands = len(picture.mean)
@@ -142,14 +146,7 @@ def facts_of(
         lists (Sequence[str]): the list of each.
         bands (int): of all pictures.
         image_suffix (str): of their files.
-
-    Raises:
-        ValueError: if the pictures differ in bits.
     """
-    by_bits = {bits: [p.image.name for p in pictures if p.bits == bits] for bits in sorted({p.bits for p in pictures})}
-    if len(by_bits) > 1:
-        found = "; ".join(f"{bits}: {summarize(names, 3)}" for bits, names in by_bits.items())
-        raise ValueError(f"pictures must have the same number of bits, but there are with {found}")
     train = [picture for picture, name in zip(pictures, lists) if name == "train"]
     weights = np.array([picture.size[0] * picture.size[1] for picture in train], float)
     mean, square = np.average(
