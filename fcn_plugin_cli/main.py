@@ -21,6 +21,7 @@ from .parser import Parser, nearest
 
 #: By subcommand: its module in :mod:`fcn_plugin_cli.commands`, and what it does.
 COMMANDS = {
+    "new-dataset": ("new_dataset", "make a data set and its config from pictures and masks"),
     "train": ("train", "train a config with all the stages that lead to it"),
     "test": ("test", "test a checkpoint on a config's test set"),
     "predict": ("predict", "predict pictures and videos"),

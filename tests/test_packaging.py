@@ -206,6 +206,8 @@ def test_what_the_wheel_carries(wheel, tmp_path):
     expected |= {f"configs/fcn/{path.name}" for path in (ROOT / "configs").glob("*.py")}
     expected |= {f"configs/metafiles/{path.name}" for path in (ROOT / "configs/metafiles").iterdir()}
     assert carried == expected and len(carried) > 60
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "fcn_plugin").rglob("*.jinja")}
+    assert templates and templates <= names
     # by way of a source distribution, the same
     source = copy_checkout(tmp_path / "source")
     code = f"from setuptools import build_meta; print(build_meta.build_sdist({str(tmp_path)!r}))"

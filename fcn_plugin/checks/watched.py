@@ -12,6 +12,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import HOOKS, METRICS
 
 from ..evaluation import FCNMetric
+from ..evaluation.fcn_metric import foreground_scores
 from ..utils.config import class_of, configured_hooks, counts_epochs
 from ..utils.text import first_line
 
@@ -73,5 +74,7 @@ def figures_of(evaluator: Any) -> list[str] | None:
         metric = METRICS.build(settings)
         table = metric.total_area_to_metrics(*torch.ones(4, 1), metric.metrics, metric.nan_to_num, metric.beta)
         found = [name if name == "aAcc" else f"m{name}" for name in table] + ["fwIoU"] * (kind is FCNMetric)
+        if getattr(metric, "foreground", None) is not None:
+            found += foreground_scores(1, 1, 1)
         names += [f"{metric.prefix}/{name}" if metric.prefix else name for name in found]
     return names

@@ -75,6 +75,20 @@ def _mean_of_defined(values: np.ndarray) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
+def foreground_scores(intersect: float, predicted: float, labelled: float) -> dict[str, float]:
+    """IoU, Dice, precision and recall of a class, in [0, 1], from its pixels that are right, predicted and labelled.
+
+    A figure is NaN where it is undefined, as all are for a class that is neither predicted nor labelled.
+    """
+    with np.errstate(invalid="ignore"):
+        return dict(
+            IoU=np.float64(intersect) / (labelled + predicted - intersect),
+            Dice=np.float64(2 * intersect) / (labelled + predicted),
+            Precision=np.float64(intersect) / predicted,
+            Recall=np.float64(intersect) / labelled,
+        )
+
+
 @METRICS.register_module()
 class FCNMetric(IoUMetric):
     """The toolbox's IoUMetric with exact counts and, as ``fwIoU``, the paper's fourth figure.
@@ -89,6 +103,10 @@ class FCNMetric(IoUMetric):
     the counts are integers, summed in double precision. An index beyond the classes, which the toolbox counts in one
     area and not in the other, is an error.
 
+    With ``foreground``, the index of a class, the figures of that class are given beside the means: ``IoU``, ``Dice``,
+    ``Precision`` and ``Recall``, NaN where undefined. They are those of a task of one thing and its background, of
+    which the means say little.
+
     With ``output_dir``, each prediction is written as an index PNG (:func:`write_indices`) by the process that made it,
     under the name of its image with the folders that this has in the data set, which ``names`` tells.
 
@@ -102,15 +120,23 @@ class FCNMetric(IoUMetric):
     class_metrics: dict[str, np.ndarray] | None = None
     names: Mapping[str, str] = MappingProxyType({})
 
+    def __init__(self, *args, foreground: int | None = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if foreground is not None and (not isinstance(foreground, int) or foreground < 0):
+            raise ValueError(f"foreground of FCNMetric must be the index of a class, got {foreground!r}")
+        self.foreground = foreground
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch and write its predictions, if they are wanted.
 
         Raises:
             ValueError: naming the image, if it has no label, if truth and prediction differ in size or have indices
                 beyond the classes; if predictions of more than 256 classes shall be written, which PNGs of indices
-                cannot hold.
+                cannot hold; if there is no class ``foreground``.
         """
         num_classes = len(self.dataset_meta["classes"])
+        if self.foreground is not None and self.foreground >= num_classes:
+            raise ValueError(f"foreground={self.foreground} of FCNMetric is none of the {num_classes} classes")
         for data_sample in data_samples:
             path = data_sample.get("img_path", "an image")
             predicted = _plane(data_sample["pred_sem_seg"])
@@ -152,6 +178,9 @@ class FCNMetric(IoUMetric):
         self.class_metrics = {name: 100 * values for name, values in table.items() if name != "aAcc"}
         intersect, _, predicted, labelled = (area.numpy() for area in areas)
         metrics["fwIoU"] = np.round(100 * fcn_scores(intersect, predicted, labelled).frequency_weighted_iu, 2)
+        if self.foreground is not None:
+            areas_of_it = (area[self.foreground] for area in (intersect, predicted, labelled))
+            metrics |= {name: np.round(100 * value, 2) for name, value in foreground_scores(*areas_of_it).items()}
         self._warn_of_one_class(predicted, labelled)
         self._warn_of_one_label(labelled)
         return metrics

@@ -60,8 +60,23 @@ def _located(maps: Sequence[FeatureMap], coord_maps: Sequence[CoordMap] | None) 
     return tuple(FeatureMap(one.channels, at) for one, at in zip(maps, coord_maps))
 
 
+#: What was measured in this process, by the layers of the network and what is seen of its maps: it takes a second,
+#: and a training builds its model several times.
+_MEASURED: dict[tuple, tuple[FeatureMap, ...]] = {}
+
+
 def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
-    measured = measure_alignment(LinearFeatureExtractor(backbone))
+    if (maps := dry_run(backbone)) is None:
+        return _measure(backbone)
+    key = (repr(backbone), maps)
+    if key not in _MEASURED:
+        _MEASURED[key] = _measure(backbone)
+    return _MEASURED[key]
+
+
+def _measure(backbone: nn.Module) -> tuple[FeatureMap, ...]:
+    with torch.device("cpu"):  # with values, also of a network that is built without
+        measured = measure_alignment(LinearFeatureExtractor(backbone))
     for one in measured:
         if one.problem:
             raise UnknownGeometryError(

@@ -46,6 +46,10 @@ def _records(session: Path, split: str) -> list[dict]:
     return [record for record in read_json_lines(path) if record["split"] == split] if path.is_file() else []
 
 
-def ordered_means(metrics: dict[str, float | None], first: Sequence[str] = ("mIoU", "aAcc", "mAcc", "fwIoU")) -> dict:
+#: Means in the order in which they are shown, behind the figures of a foreground.
+USUAL = ("IoU", "Dice", "Precision", "Recall", "mIoU", "aAcc", "mAcc", "fwIoU")
+
+
+def ordered_means(metrics: dict[str, float | None], first: Sequence[str] = USUAL) -> dict:
     """The means, the usual ones first."""
     return {name: metrics[name] for name in (*first, *metrics) if name in metrics}

@@ -18,6 +18,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from testing.utils import PROCESSES
 
+from fcn_plugin.checks.watched import figures_of
 from fcn_plugin.engine.distributed import leave_process_group
 from fcn_plugin.evaluation import FCNMetric, fcn_scores
 
@@ -235,6 +236,35 @@ def test_table_of_the_classes(monkeypatch):
         ["car", "nan", "nan"],
         ["sign", "nan", "nan"],
     ]
+
+
+@pytest.mark.parametrize(
+    "truth, prediction, expected",
+    [
+        ([[0, 1, 1, 1, 255]], [[1, 1, 1, 0, 1]], (50, 66.67, 66.67, 66.67)),
+        ([[0, 0, 1]], [[0, 0, 0]], (0, 0, NAN, 0)),
+        ([[0, 0, 0]], [[0, 0, 0]], (NAN, NAN, NAN, NAN)),
+    ],
+)
+def test_figures_of_the_foreground(truth, prediction, expected):
+    metric = FCNMetric(foreground=1)
+    metric.dataset_meta = dict(classes=("ground", "thing"))
+    sample = {
+        name: dict(data=torch.tensor([value]))
+        for name, value in dict(gt_sem_seg=truth, pred_sem_seg=prediction).items()
+    }
+    metric.process({}, [sample])
+    metrics = metric.compute_metrics(metric.results)
+    assert [metrics[name] for name in ("IoU", "Dice", "Precision", "Recall")] == pytest.approx(expected, nan_ok=True)
+    assert set(figures_of(dict(type="FCNMetric", foreground=1))) == metrics.keys()
+
+
+@pytest.mark.parametrize("foreground", [-1, "thing", 2])
+def test_foreground_that_is_no_class(foreground):
+    with pytest.raises(ValueError, match=f"foreground.*{foreground}"):
+        metric = FCNMetric(foreground=foreground)
+        metric.dataset_meta = dict(classes=("ground", "thing"))
+        metric.process({}, [dict(pred_sem_seg=dict(data=torch.zeros(1, 2, 2)))])
 
 
 def test_counts_are_exact():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class DatasetFacts:
         largest: (height, width) of the picture of all lists that has the most pixels.
         bands: of every picture, 1, 3, 4 or more.
         bits: of the pictures' values, 8 or 16.
-        mean: of train by band, in the pictures' own units.
+        mean: of train by band, in the pictures' own units; of three bands red first, of others as in the file.
         std: of train by band.
         class_pixels: labelled pixels of train by class.
         image_suffix: of the pictures in the new data set, such as ``.jpg``.
+        ceilings: the best mean IU that is possible at a stride, by the stride, as :func:`.ceilings.label_ceilings`
+            finds it on the labels of train; empty if it was not measured.
     """
 
     classes: Sequence[str]
@@ -35,3 +37,4 @@ class DatasetFacts:
     std: Sequence[float]
     class_pixels: Sequence[int]
     image_suffix: str
+    ceilings: Mapping[int, float] = field(default_factory=dict)

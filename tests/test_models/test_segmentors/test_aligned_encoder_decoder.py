@@ -59,6 +59,16 @@ def build(name, used, **model):
     return MODELS.build(settings(name, used, **model))
 
 
+def test_channels_last_changes_the_memory_alone():
+    model, images = build("mobilenet-v2", 3).eval(), torch.randn(2, 3, 40, 50)
+    expected, seen = model(images, mode="tensor"), []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.channels_last = True
+    torch.testing.assert_close(model(images, mode="tensor"), expected)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last) and not seen[0].is_contiguous()
+    assert build("mobilenet-v2", 3, channels_last=True).channels_last
+
+
 def sample(height, width):
     label = torch.randint(0, 3, (1, height, width))
     meta = dict(img_path="", **dict.fromkeys(("ori_shape", "img_shape", "pad_shape"), (height, width)))
