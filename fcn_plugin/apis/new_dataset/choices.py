@@ -21,6 +21,9 @@ UNEVEN = 50  #: how many times more pixels a class must have than another for we
 FINE_ENOUGH = 0.9  #: mean IU of the labels themselves at a stride, with which the heads need no finer maps
 #: How pictures are tested that are too large for a forward pass at once; by a network that sees all of them, blended.
 TILED, BLENDED = dict(mode="tiles", tile=1024), dict(overlap=256)
+#: Learning rates of AdamW from pretrained and from random weights.
+RATES = {"batch norm": (5e-4, 3e-3), "no norm": (1e-4, 5e-4), "paper": (5e-5, 5e-5)}
+HEAD_FACTOR = 3  #: the scores start at zero, and are few
 #: How pictures are resized at random: of one size, and of many.
 SAME_SIZE, MANY_SIZES = (0.75, 1.0, 1.25), (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
@@ -66,6 +69,7 @@ class Choices:
         length: iterations and validations.
         test_cfg: of the model: how pictures are tested in tiles; None for whole ones.
         lr: learning rate.
+        lr_factor: a part of the model, and the factor by which it learns faster or slower.
         sigmoid: one score for two classes.
         foreground: the figures are those of the second class.
         reasons: setting, value and why, for the user.
@@ -83,6 +87,7 @@ class Choices:
     length: Length
     test_cfg: dict | None
     lr: float
+    lr_factor: tuple[str, float]
     sigmoid: bool
     foreground: bool
     reasons: tuple[tuple[str, str, str], ...] = field(repr=False)
@@ -119,6 +124,7 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
     memory = step_memory(facts, trunk, pixels) / 2**30
     because("batch size", batch_size, f"a step takes about {memory:.1f} GiB of memory")
     length = _length(facts, trunk, pixels, wishes, because)
+    lr, lr_factor = _learning_rate(trunk, start, because)
     return Choices(
         trunk=trunk,
         start=start,
@@ -131,7 +137,8 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
         class_weight=_class_weight(facts, wishes, because),
         length=length,
         test_cfg=_test_cfg(facts, trunk, because),
-        lr=_learning_rate(trunk, start, because),
+        lr=lr,
+        lr_factor=lr_factor,
         sigmoid=wishes.sigmoid,
         foreground=_foreground(facts, wishes, because),
         reasons=tuple(reasons),
@@ -222,19 +229,13 @@ def _test_cfg(facts: DatasetFacts, trunk: Trunk, because: Because) -> dict | Non
     return test_cfg
 
 
-def _learning_rate(trunk: Trunk, start: StartWeights, because: Because) -> float:
-    if trunk.is_papers:
-        lr, why = 5e-5, "AdamW, a fifth of it for the convolutions"
-    elif trunk.batch_norm:
-        lr, why = (5e-4, "AdamW, from pretrained weights") if start.source else (1e-3, "AdamW, from random weights")
-    else:
-        lr, why = (
-            (1e-4, "AdamW, a network without BatchNorm, pretrained")
-            if start.source
-            else (5e-4, "AdamW, without BatchNorm")
-        )
-    because("learning rate", f"{lr:g}", why)
-    return lr
+def _learning_rate(trunk: Trunk, start: StartWeights, because: Because) -> tuple[float, tuple[str, float]]:
+    """The rate, and the part of the model that learns at another, by a factor."""
+    part, factor = ("backbone", 0.2) if trunk.is_papers else ("decode_head", HEAD_FACTOR)
+    from_weights, from_nothing = RATES["paper" if trunk.is_papers else "batch norm" if trunk.batch_norm else "no norm"]
+    lr, weights = (from_weights, "pretrained") if start.source else (from_nothing, "random")
+    because("learning rate", f"{lr:g}", f"AdamW, from {weights} weights; {factor:g} times of it for the {part}")
+    return lr, (part, factor)
 
 
 def _foreground(facts: DatasetFacts, wishes: Wishes, because: Because) -> bool:

@@ -60,7 +60,10 @@ def test_iterations_follow_the_pixels(train, val, iterations, validations, read)
 def test_a_slow_network_has_fewer_pictures_and_iterations():
     fast, slow = (chosen(Wishes(name, fast=True)) for name in (TINY, "vgg16"))
     assert slow.batch_size == 1 < fast.batch_size and slow.length.iterations < fast.length.iterations
-    assert chosen(Wishes("vgg16")).lr == 5e-5
+    assert (slow.lr, slow.lr_factor) == (5e-5, ("backbone", 0.2)) and (fast.lr, fast.lr_factor) == (
+        3e-3,
+        ("decode_head", 3),
+    )
     assert "random" in str(slow.reasons) and "hardly learns" in why(slow, "weights")
 
 
