@@ -5,10 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +15,13 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, MODELS
-from rich.console import Console
-from rich.progress import Progress
 
 from ..datasets.transforms import LoadLabels
 from ..models.data_preprocessors import BandsDataPreProcessor
 from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..utils.images import is_remote
+from ..utils.progress import in_threads
 from ..utils.text import summarize
 from ..version import __version__
 from .cache import CheckCache, stamp_of
@@ -37,9 +34,6 @@ from .loaders import LOCAL, loaders_of, reads_local_files
 from .parts import build_steps, parts_of
 from .report import DataReport, Report
 from .samples import SampleCheck, steps_of_others
-
-PROGRESS_AFTER = 3.0  #: seconds after which a progress bar appears
-SAMPLES_AT_ONCE = 128  #: for each thread
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
@@ -249,7 +243,8 @@ def check_dataset(dataset: BaseSegDataset, check: SampleCheck, report: DataRepor
         if stamp in known:
             _note(Findings.from_note(known[stamp]), index, samples, report, census)
     try:
-        for index, findings in zip(unknown, _in_threads(check, [samples[index] for index in unknown])):
+        for place, findings in _checked(check, [samples[index] for index in unknown]):
+            index = unknown[place]
             _note(findings, index, samples, report, census)
             if stamps[index] and not findings.problems:
                 known[stamps[index]] = findings.note()
@@ -263,29 +258,18 @@ def _note(findings: Findings, index: int, samples: Sequence[dict], report: DataR
     census.add(findings, index, samples[index])
 
 
-def _in_threads(check: SampleCheck, samples: Sequence[dict]) -> Iterator[Findings]:
-    """Check samples, in order; decoding releases Python's lock, and threads start at once.
+def _checked(check: SampleCheck, samples: Sequence[dict]) -> Iterator[tuple[int, Findings]]:
+    """Check samples in threads, as decoding releases Python's lock: the index of each, and what was found.
 
-    What decoders print while several threads read is of one of these samples: they are read again, one by one.
+    What decoders print while several threads read is of one of these samples: they come last, read again one by one.
     """
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    pool, start, shown = ThreadPoolExecutor(threads), time.monotonic(), False
+    suspects = []
     with DecoderMessages() as messages:
-        progress = Progress(console=Console(file=messages.terminal))
-        task = progress.add_task("Checking the data", total=len(samples))
-        try:
-            for first in range(0, len(samples), SAMPLES_AT_ONCE * threads):
-                part = samples[first : first + SAMPLES_AT_ONCE * threads]
-                found = []
-                for findings in pool.map(partial(check, messages=messages), part):
-                    if not shown and time.monotonic() - start > PROGRESS_AFTER:
-                        progress.start()
-                        shown = True
-                    progress.advance(task)
-                    found.append(findings)
-                for sample, findings in zip(part, found):
-                    yield check(sample, messages, alone=True) if findings.suspect else findings
-        finally:
-            pool.shutdown(cancel_futures=True)
-            if shown:
-                progress.stop()
+        found = in_threads(partial(check, messages=messages), samples, "Checking the data", messages.terminal)
+        for index, findings in enumerate(found):
+            if findings.suspect:
+                suspects.append(index)
+            else:
+                yield index, findings
+        for index in suspects:
+            yield index, check(samples[index], messages, alone=True)

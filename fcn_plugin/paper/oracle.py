@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from ..evaluation.confusion import IGNORE_INDEX, class_areas, confusion_matrix
 from ..evaluation.fcn_metric import FCNScores, fcn_scores
 from ..evaluation.index_png import MAX_PNG_CLASSES, read_indices
+from ..utils.progress import in_threads
 from ..utils.text import summarize
 
 UPSAMPLING = ("nearest", "bilinear")
@@ -93,7 +93,6 @@ def oracle_scores(
     num_classes: int | None = None,
     ignore_index: int = IGNORE_INDEX,
     upsampling: str = "nearest",
-    progress: Callable[[Iterable], Iterable] = iter,
 ) -> dict[int, FCNScores]:
     """Score labels that were downsampled and upsampled back (:func:`oracle_prediction`) against themselves.
 
@@ -103,7 +102,6 @@ def oracle_scores(
         num_classes (int, optional): a higher index is an error; by default there are as many classes as are found.
         ignore_index (int): pixels of this index do not count.
         upsampling (str): 'nearest' or 'bilinear'.
-        progress (Callable[[Iterable], Iterable]): passes on the results of the files and may show how many there are.
 
     Returns:
         dict[int, FCNScores]: over all files together, by factor. Classes that do not occur have NaN.
@@ -121,11 +119,7 @@ def oracle_scores(
     if upsampling not in UPSAMPLING:
         raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLING)}, got {upsampling!r}")
     count = partial(_count, factors, num_classes or MAX_PNG_CLASSES, ignore_index, upsampling)
-    totals: np.ndarray | int = 0
-    # torch and PIL work outside Python's lock; each thread keeps to one core
-    with ThreadPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for areas in progress(pool.map(count, files)):
-            totals = totals + areas
+    totals = sum(in_threads(count, files, "labels"))
     scores = {factor: fcn_scores(*areas) for factor, areas in zip(factors, totals)}
     if np.isnan(next(iter(scores.values())).pixel_accuracy):
         raise ValueError(f"no pixel of the {len(files)} labels is labelled: all have the ignored index {ignore_index}")
@@ -134,6 +128,7 @@ def oracle_scores(
 
 def _count(factors: Sequence[int], num_classes: int, ignore_index: int, upsampling: str, file: Path) -> np.ndarray:
     """Areas of each factor, int64 (len(factors), 3, num_classes)."""
+    torch.set_num_threads(1)  # of this thread
     label, areas = torch.from_numpy(read_indices(file)), []
     for factor in factors:
         prediction = oracle_prediction(label, factor, ignore_index, upsampling)

@@ -1,7 +1,6 @@
 """Print the mean IU that the truth itself reaches once it is downsampled: a ceiling for predictions of that stride."""
 
 from argparse import ArgumentParser, Namespace
-from functools import partial
 
 EXAMPLES = (
     "fcn oracle data/VOCdevkit/VOC2012/SegmentationClass",
@@ -31,14 +30,11 @@ def run(args: Namespace) -> None:
     """Read the labels, downsample and score them; print the mean IU by factor, beside the paper's."""
     import numpy as np
     from prettytable import PrettyTable
-    from rich.console import Console
-    from rich.progress import track
 
     from fcn_plugin.paper.oracle import find_labels, oracle_scores
 
     files = find_labels(args.labels, args.list)
-    bar = partial(track, description="labels", total=len(files), console=Console(stderr=True))
-    scores = oracle_scores(files, args.factors, args.num_classes, args.ignore_index, args.upsampling, bar)
+    scores = oracle_scores(files, args.factors, args.num_classes, args.ignore_index, args.upsampling)
     table = PrettyTable(["factor", "mean IU", "paper"], align="r")
     for factor, figures in scores.items():
         table.add_row([factor, f"{100 * figures.mean_iu:.1f}", PAPER.get(factor, "-")])

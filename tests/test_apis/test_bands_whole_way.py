@@ -79,9 +79,7 @@ def test_other_bands_are_refused(folder, checkpoint, tmp_path):
 def test_a_loader_that_loses_bands(folder, checkpoint):
     cfg = Config.fromfile(folder / "bands.py")
     cfg.test_dataloader.dataset.pipeline[0] = dict(type="LoadImageFromFile", color_type="unchanged")
-    with pytest.raises(
-        ValueError, match="a TIFF of 4 bands, which LoadImageFromFile does not read: load it"
-    ):
+    with pytest.raises(ValueError, match="a TIFF of 4 bands, which LoadImageFromFile does not read: load it"):
         Predictor(cfg, checkpoint, device="cpu").read(folder / "data/images/0.tif")
 
 

@@ -18,6 +18,7 @@ from fcn_plugin.checks import data as data_check
 from fcn_plugin.checks import report, samples
 from fcn_plugin.checks.data import check_data, check_samples
 from fcn_plugin.checks.report import KINDS
+from fcn_plugin.utils import progress
 from fcn_plugin.utils.config import set_data_root
 from fcn_plugin.utils.images import ORIENTATION
 
@@ -340,7 +341,7 @@ class TestSettings:
 @pytest.mark.parametrize("after", [-1, 60])
 def test_progress(after, tree, monkeypatch, capsys):
     """Is shown if it takes long."""
-    monkeypatch.setattr(data_check, "PROGRESS_AFTER", after)
+    monkeypatch.setattr(progress, "AFTER", after)
     check_samples([config(tree)], DATALOADERS)
     out, err = capsys.readouterr()
     assert ("Checking the data" in err) == (after < 0) and not out
