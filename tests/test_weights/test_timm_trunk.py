@@ -8,7 +8,7 @@ import torch
 
 from fcn_plugin.weights import timm_trunk
 from fcn_plugin.weights.errors import WeightsError
-from fcn_plugin.weights.timm_trunk import answers, published_file, trunk_weights
+from fcn_plugin.weights.timm_trunk import answers, packaged_file, published_file, trunk_weights
 
 
 def network(name, **settings):
@@ -34,6 +34,31 @@ def test_names(name, form, tmp_path):
     torch.save(dict(state_dict=held), tmp_path / "weights.pth")
     found = trunk_weights(name, tmp_path / "weights.pth")
     assert found.keys() == own.keys() and all(torch.equal(found[key], own[key]) for key in own)
+
+
+def test_names_of_efficientnet_pytorch(tmp_path):
+    whole = network("test_efficientnet").state_dict()
+    renamed = {f"_{key}": value for key, value in whole.items()}
+    assert next(iter(renamed)) == timm_trunk.EFFICIENTNET_PYTORCH
+    torch.save(renamed, tmp_path / "weights.pth")
+    found = trunk_weights("test_efficientnet", tmp_path / "weights.pth")
+    assert len(found) > 50 and all(
+        torch.equal(value, whole[key.removeprefix("timm_model.")]) for key, value in found.items()
+    )
+    del renamed["_bn1.bias"]
+    torch.save(renamed, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="does not hold the weights of test_efficientnet"):
+        trunk_weights("test_efficientnet", tmp_path / "weights.pth")
+
+
+def test_an_installed_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(timm_trunk.PACKAGES, "test_efficientnet", "weights_of_a_test")
+    assert packaged_file("resnet18") is None and packaged_file("test_efficientnet") is None
+    (tmp_path / "weights_of_a_test/models").mkdir(parents=True)
+    (tmp_path / "weights_of_a_test/__init__.py").write_text("raise AssertionError('nothing of it is run')")
+    (tmp_path / "weights_of_a_test/models/a.pth").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert packaged_file("test_efficientnet") == tmp_path / "weights_of_a_test/models/a.pth"
 
 
 def test_weights_of_another_network(tmp_path):

