@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -80,8 +81,14 @@ def _renamed(name: str, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         own = timm.create_model(name, pretrained=False).state_dict()
         if [value.shape for value in own.values()] == [value.shape for value in given.values()]:
             given = dict(zip(own, given.values()))
-    timm.create_model(name, **source())  # fails if a weight is missing, where the features would only log it
-    return timm.create_model(name, features_only=True, **source()).state_dict()
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of the classifier, which the features do not have
+    try:
+        timm.create_model(name, **source())  # fails if a weight is missing, where the features would only log it
+        return timm.create_model(name, features_only=True, **source()).state_dict()
+    finally:
+        logger.setLevel(level)
 
 
 def published_file(name: str) -> Path | None:
