@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from mmseg.registry import METRICS
 
+from ..utils.building import settings_of
 from ..utils.config import class_of
 
 
@@ -28,7 +28,7 @@ def writing_metrics(evaluator: Any, name: str) -> dict[str, Mapping]:
         found = (writing_metrics(one, f"{name}.{number}") for number, one in enumerate(evaluator))
         return {where: metric for metrics in found for where, metric in metrics.items()}
     kind = class_of(evaluator, METRICS) if isinstance(evaluator, Mapping) and evaluator.get("type") else None
-    if not isinstance(kind, type) or not {"output_dir", "format_only"} <= inspect.signature(kind).parameters.keys():
+    if not isinstance(kind, type) or not {"output_dir", "format_only"} <= settings_of(kind)[0]:
         return {}
     return {name: evaluator}
 
