@@ -39,7 +39,7 @@ except RuntimeError as error:
 from . import datasets, engine, evaluation, models, paper, registry
 from .paths import config_dir, tools_dir
 from .version import __version__
-from .weights import toolbox_loading  # noqa: F401  safe loading in the toolbox's own calls
+from .weights import pretrained_init, toolbox_loading  # noqa: F401  in the toolbox's own calls
 
 __all__ = [
     "__version__",

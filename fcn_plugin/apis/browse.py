@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -19,10 +20,11 @@ from torch.utils.data import DataLoader
 
 from ..checks.data import build_dataset, head_of
 from ..checks.weights import model_preprocessing, model_to_check
+from ..datasets.transforms.loading import is_step, picture_of
 from ..evaluation.confusion import IGNORE_INDEX
+from ..evaluation.prediction_names import leaves_of
 from ..utils.config import leaf_datasets
 from ..utils.files import check_writable
-from ..utils.images import as_picture
 from ..visualization.palette import WHITE, blend, paint
 
 OPACITY = 0.6  #: of the colours of the classes
@@ -75,10 +77,12 @@ def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[
     """The images of a dataloader in its batches, behind the model's preprocessor, which pads them in training."""
     model = model_to_check(cfg)
     preprocessor, settings = model.data_preprocessor, model_preprocessing(model)
+    steps = [step for leaf in leaves_of(loader.dataset) for step in leaf.pipeline.transforms]
+    image_loader = next((step for step in steps if is_step(step, LoadImageFromFile)), None)
     for batch in loader:
         data = preprocessor(batch, training=training)
         for inputs, data_sample in zip(data["inputs"], data["data_samples"]):
-            image = _picture(inputs, settings)
+            image = _picture(inputs, settings, image_loader)
             ignored = np.full(image.shape[:2], IGNORE_INDEX)
             labels = data_sample.gt_sem_seg.data[0].numpy() if "gt_sem_seg" in data_sample else ignored
             yield NetworkInput(
@@ -86,13 +90,13 @@ def network_inputs(cfg: Config, loader: DataLoader, training: bool) -> Iterator[
             )
 
 
-def _picture(inputs: Tensor, settings: Mapping) -> np.ndarray:
-    """The colours that were normalised to a network's input (C, H, W), see :func:`as_picture`."""
+def _picture(inputs: Tensor, settings: Mapping, loader: Callable | None = None) -> np.ndarray:
+    """The colours that were normalised to a network's input (C, H, W), see :func:`picture_of`."""
     std, mean = (torch.tensor(settings[key]).view(-1, 1, 1) for key in ("std", "mean"))
     image = (inputs * std + mean).permute(1, 2, 0).numpy()
     if settings["bgr_to_rgb"] and image.shape[2] == 3:  # as the toolbox does
         image = image[..., ::-1]
-    return np.ascontiguousarray(as_picture(image)[..., ::-1])
+    return np.ascontiguousarray(picture_of(image, loader)[..., ::-1])
 
 
 def paint_labels(

@@ -13,16 +13,17 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
-from torch import nn
 
 from ..checks.model import check_model
 from ..checks.weights import check_fit
+from ..datasets.transforms import LoadBands
 from ..datasets.transforms.loading import is_step, without_label_loaders
 from ..engine.tta import augmented_pipeline
 from ..utils.config import leaf_datasets, override, read_config
 from ..utils.text import first_line
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
+from ..weights.first_convolution import first_convolution
 from ..weights.importing import import_weights
 from .class_meta import class_meta
 
@@ -100,14 +101,16 @@ def prediction_pipeline(cfg: Config, tta: bool = False) -> list[dict]:
 
 def input_channels(model: BaseSegmentor) -> int:
     """Channels of the images that a segmentor takes."""
-    return next(module.in_channels for module in model.backbone.modules() if isinstance(module, nn.Conv2d))
+    _, conv = first_convolution(model.backbone)
+    return conv.in_channels
 
 
 def picture_check(loader: Mapping, model: BaseSegmentor) -> list[dict]:
     """The step that checks a picture behind its loading, as which it must look; none for a loader of another kind."""
     if not is_step(loader, LoadImageFromFile):
         return []
-    colours = loader.get("color_type", "color").partition("_")[0]  # also as color_ignore_orientation
+    kept = "unchanged" if is_step(loader, LoadBands) else "color"
+    colours = loader.get("color_type", kept).partition("_")[0]  # also as color_ignore_orientation
     channels = {"color": 3, "grayscale": 1}.get(colours) or input_channels(model)
     any_values = colours == "unchanged" or bool(loader.get("to_float32"))
     return [dict(type="CheckPicture", channels=channels, any_values=any_values)]

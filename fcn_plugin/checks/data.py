@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..datasets.transforms import LoadLabels
+from ..models.data_preprocessors import BandsDataPreProcessor
 from ..utils.building import BUILD_ERRORS, explain
 from ..utils.config import DATALOADERS, class_of, leaf_datasets
 from ..utils.images import is_remote
@@ -207,9 +208,11 @@ def band_problems(cfg: Config, census: Census) -> Findings:
     model = cfg.model.get("module") or cfg.model  # wrapped for test-time augmentation
     backbone, normalization = model.get("backbone") or {}, model.get("data_preprocessor") or {}
     takes = {"model.backbone.in_channels": backbone.get("in_channels") or _default_bands(backbone)}
+    kind = class_of(normalization, MODELS) if normalization else None
+    least = 1 if isinstance(kind, type) and issubclass(kind, BandsDataPreProcessor) else 2  # one value is for all bands
     for key in ("mean", "std"):
         values = normalization.get(key)
-        takes[f"the length of model.data_preprocessor.{key}"] = len(values) if values and len(values) > 1 else None
+        takes[f"the length of model.data_preprocessor.{key}"] = len(values) if values and len(values) >= least else None
     found = []
     for bands, path in census.bands.items():
         wrong = [f"{what} is {number}" for what, number in takes.items() if number not in (None, bands)]

@@ -12,7 +12,7 @@ from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine import fileio
 from PIL import Image
 
-from ..datasets.transforms import LoadLabels
+from ..datasets.transforms import LoadBands, LoadLabels
 from ..datasets.transforms.load_labels import LabelPicture
 from ..utils.images import count_values, is_remote, orientation_of
 from ..utils.text import first_line
@@ -98,8 +98,9 @@ class SampleCheck:
         image = results.get("img")
         if image is None:
             return
+        has_all_bits = any(isinstance(loader, LoadBands) for loader in self.loaders)
         findings.size = (image.shape[1], image.shape[0], image.shape[2] if image.ndim > 2 else 1)
-        if image.dtype == np.uint8:
+        if image.dtype == np.uint8 and not has_all_bits:
             findings.highest = highest_value(results["img_path"])
 
     def _look_at_label(self, results: dict, findings: Findings) -> None:

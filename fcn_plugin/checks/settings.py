@@ -17,6 +17,7 @@ from torch import nn
 from ..utils.config import class_of
 from .agreement import check_ignored, check_numbers, check_order, check_scores
 from .batches import check_batches
+from .colour_steps import check_colour_steps
 from .data import build_dataset
 from .loading import check_backends, check_loading
 from .overlap import check_overlap
@@ -75,6 +76,7 @@ def _datasets(cfg: Config, dataloaders: Sequence[str], report: Report) -> tuple[
             if dataset is not None:
                 check_backends(part, dataset)
                 check_loading(part, dataset.data_list, part.loader != "test_dataloader")
+                check_colour_steps(part, dataset.data_list)
                 datasets[part] = dataset
             passed = True
         readable = readable and passed

@@ -13,12 +13,14 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..models.data_preprocessors import BandsDataPreProcessor
 from ..models.decode_heads.fcn_skip_head import FCNSkipHead
 from ..models.layers import BilinearUpsample
 from ..models.pretrained_part import PretrainedPart
 from ..utils.text import summarize
 from ..weights.checkpoint import WeightsError
 from ..weights.download import local_file
+from ..weights.first_convolution import COLOURS, differs_in_bands, first_convolution
 from ..weights.importing import import_weights
 from ..weights.loading import compare_state_dicts, part_weights
 from ..weights.preprocessing import check_preprocessing
@@ -70,7 +72,20 @@ def check_pretrained(source: str, parts: Sequence[str], model: nn.Module) -> Non
         raise type(error)(
             f"the pretrained weights of {' and '.join(parts)}: {error}; give others with --cfg-options {options}"
         ) from error
-    check_expectations(meta, model, source)
+    check_expectations(_with_own_values(meta, model), model, source)
+
+
+def _with_own_values(meta: Mapping, model: nn.Module) -> Mapping:
+    """The ``meta`` of pretrained weights for pictures that have a mean and deviations of their own, as of 16 bits.
+
+    Of a :class:`BandsDataPreProcessor`, only the order of three colours is compared with that of the weights.
+    """
+    own = model_preprocessing(model)
+    if "preprocessing" not in meta or not isinstance(model.data_preprocessor, BandsDataPreProcessor):
+        return meta
+    if len(own["mean"]) != COLOURS:
+        return meta
+    return {**meta, "preprocessing": {**meta["preprocessing"], "mean": own["mean"], "std": own["std"]}}
 
 
 def check_start(source: str, model: nn.Module, may_differ: Sequence[str] = (), earlier_stage: bool = True) -> dict:
@@ -138,9 +153,9 @@ def check_expectations(meta: Mapping, model: nn.Module, source: str) -> None:
     Raises:
         WeightsError: naming the settings to change.
     """
-    if "preprocessing" in meta:
+    if "preprocessing" in meta and not _has_other_bands(meta["preprocessing"], model):
         check_preprocessing(meta["preprocessing"], model_preprocessing(model), source)
-    elif "source" in meta:
+    elif "source" in meta and "preprocessing" not in meta:
         print_log(
             f"{source} does not tell which input it expects, so model.data_preprocessor could not be checked:"
             " tools/import_weights.py --preprocessing notes it in the file",
@@ -153,6 +168,12 @@ def check_expectations(meta: Mapping, model: nn.Module, source: str) -> None:
             f"{source} was trained with skips scaled by {expected}, but the config scales them by {given}: take the"
             f" config of that model, or set model.decode_head.skip_scales={str(expected).replace(' ', '')}"
         )
+
+
+def _has_other_bands(preprocessing: Mapping, model: nn.Module) -> bool:
+    """Whether weights of colour pictures are for a model of other bands, whose means and deviations are its own."""
+    first = first_convolution(model.backbone) if hasattr(model, "backbone") else None
+    return first is not None and len(preprocessing["mean"]) == COLOURS != first[1].in_channels
 
 
 def model_preprocessing(model: nn.Module) -> dict:
@@ -225,12 +246,16 @@ def check_state_dict(
             raise WeightsError(f"{name}: {error}") from error
         if all(given[key].shape[axis] == own[key].shape[axis] for axis in (0, 2, 3)):
             given[key] = own[key]  # fixed and learnable upsampling keep a kernel differently, and load each other's
+    first = first_convolution(model)
+    key = f"{first[0]}.weight" if first else ""
+    bands = own[key].shape[1] if key in own and differs_in_bands(given.get(key), own[key].shape) else None
     misfits = compare_state_dicts(*({k: v for k, v in weights.items() if not tolerated(k)} for weights in (own, given)))
     problems = [f"{what}: {summarize(keys)}" for what, keys in misfits.items()]
     if problems:
         raise WeightsError(
             f"the checkpoint does not fit the config ({'; '.join(problems)}): give the checkpoint of this config"
             + (f" or of its earlier stage{_remedy(misfits)}" if earlier_stage else "")
+            + (f"; to adapt one of {COLOURS} bands, run `fcn import FILE OUT --in-channels {bands}`" if bands else "")
         )
     return [key for key in state_dict if key not in own]
 

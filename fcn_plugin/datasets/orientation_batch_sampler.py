@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmengine.registry import DATA_SAMPLERS
-from PIL import Image
 from torch.utils.data import BatchSampler, Sampler
 
-from ..utils.images import orientation_of
+from ..utils.images import size_of
 
 
 @DATA_SAMPLERS.register_module()
@@ -42,7 +41,6 @@ class OrientationBatchSampler(BatchSampler):
         """Whether a picture, as it is shown, is wider than high; its header is read once."""
         if index not in self._is_wide:
             path = self.sampler.dataset.get_data_info(index)["img_path"]
-            with Image.open(path) as picture:
-                width, height = picture.size
-            self._is_wide[int(index)] = width > height if orientation_of(path) < 5 else height > width
+            width, height = size_of(path)
+            self._is_wide[int(index)] = width > height
         return self._is_wide[index]

@@ -1,3 +1,3 @@
-from . import backbones, decode_heads, layers, losses, necks, samplers, segmentors
+from . import backbones, data_preprocessors, decode_heads, layers, losses, necks, samplers, segmentors
 
-__all__ = ["backbones", "decode_heads", "layers", "losses", "necks", "samplers", "segmentors"]
+__all__ = ["backbones", "data_preprocessors", "decode_heads", "layers", "losses", "necks", "samplers", "segmentors"]

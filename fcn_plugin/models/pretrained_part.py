@@ -46,6 +46,7 @@ def pretrained_source(init_cfg: Mapping | Sequence[Mapping] | None) -> str | Non
         raise ValueError(f"init_cfg must be a dict with a type, or a list of such dicts, got {init_cfg!r}")
     for one in parts:
         kind = one.get("type")
-        if (WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind) is PretrainedInit:
+        found = WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(found, type) and issubclass(found, PretrainedInit):
             return one.get("checkpoint")
     return None

@@ -23,6 +23,7 @@ PACKAGES = {
     "mmpretrain": '"fcn_plugin[mmpretrain]"',
     "h5py": '"fcn_plugin[weights]"',
     "safetensors": '"fcn_plugin[weights]"',
+    "tifffile": '"fcn_plugin[tiff]"',
     "google": '"fcn_plugin[weights]"',
     "onnx": '"fcn_plugin[export]"',
     "onnxscript": '"fcn_plugin[export]"',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ JPEG = b"\xff\xd8\xff"  #: how a JPEG begins
 START_OF_SCAN = b"\xff\xda"
 LONGEST_SEGMENT = 1 << 16  #: of a JPEG, in bytes
 ORIENTED = (b"Exif", b"ns.adobe.com")  #: segments that may hold an orientation
+ENDS = (1, 99)  #: percentiles of a band that are shown as black and as bright as can be
 MAX_FLOAT32 = 1 << 24  #: up to which float32 has all whole numbers
 
 
@@ -38,32 +40,53 @@ def orientation_of(path: str) -> int:
 
 
 def size_of(path: str) -> tuple[int, int] | None:
-    """Width and height of a picture as it is shown, from its header; None if PIL cannot tell."""
+    """Width and height of a picture as it is shown, from its header; None if it does not tell."""
     try:
         with Image.open(path) as picture:
             turned = picture.getexif().get(ORIENTATION, 1) >= 5
             return picture.size[::-1] if turned else picture.size
     except OSError:  # not there, in another storage, or of another format; UnidentifiedImageError is one
+        return _size_of_bands(path)
+
+
+def _size_of_bands(path: str) -> tuple[int, int] | None:
+    """Width and height of an array, and of a TIFF of bands that PIL does not know."""
+    try:
+        if Path(path).suffix == ".npy":
+            height, width = np.load(path, mmap_mode="r").shape[:2]
+            return width, height
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except Exception:  # it is not there, or damaged, or its package is not installed
         return None
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
+def as_picture(image: np.ndarray, shown: Sequence[int] | None = None) -> np.ndarray:
     """An image of any channels and values as a picture to look at: BGR, uint8 (H, W, 3).
 
     Grey becomes colour, and of more than three channels the first three are shown. Values that are none of 0..255, or
-    only of 0..1, are stretched from their lowest to their highest.
+    only of 0..1, are stretched from their lowest to their highest; of bands that were chosen, each by itself, without
+    a hundredth of its pixels at both ends.
 
     Args:
         image (np.ndarray): (H, W) or (H, W, C), of any type.
+        shown (Sequence[int], optional): the bands to show as red, green and blue, or one for grey; by default the
+            first three as blue, green and red.
     """
     image = image if image.ndim == 3 else image[..., None]
+    if shown is not None:
+        image = image[..., list(shown)[::-1]]
     image = image[..., :3] if image.shape[2] > 2 else np.repeat(image[..., :1], 3, axis=2)
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     image = np.nan_to_num(image.astype(np.float32), posinf=0, neginf=0)
     lowest, highest = image.min(), image.max()
     if lowest < -0.5 or highest > 255.5 or 0.01 < highest < 1.01:
-        image = (image - lowest) * (255 / max(highest - lowest, np.finfo(np.float32).tiny))
+        if shown is not None:
+            lowest, highest = np.percentile(image, ENDS, axis=(0, 1)).astype(np.float32)
+        image = (image - lowest) * (255 / np.maximum(highest - lowest, 1e-30))
     return image.round().clip(0, 255).astype(np.uint8)
 
 

@@ -15,10 +15,10 @@ from mmengine.registry import init_default_scope
 from ..checks.data import build_dataset
 from ..checks.loaders import loaders_of
 from ..datasets.transforms import LoadLabels
+from ..datasets.transforms.loading import picture_of
 from ..evaluation.index_png import read_indices
 from ..evaluation.prediction_names import prediction_names
 from ..utils.config import leaf_datasets
-from ..utils.images import as_picture
 from ..utils.text import summarize
 
 
@@ -76,7 +76,7 @@ class EvaluationSet:
     def image(self, index: int) -> np.ndarray:
         """An image: RGB, uint8 (H, W, 3)."""
         sample, loader, _ = self._samples[index]
-        return np.ascontiguousarray(as_picture(loader(copy.deepcopy(sample))["img"])[..., ::-1])
+        return np.ascontiguousarray(picture_of(loader(copy.deepcopy(sample))["img"], loader)[..., ::-1])
 
     def label(self, index: int) -> np.ndarray:
         """A label: class indices and 255 for pixels that do not count, uint8 (H, W)."""

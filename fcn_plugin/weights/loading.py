@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..utils.text import summarize
 from .checkpoint import WeightsError
 from .download import local_file_of_all
+from .first_convolution import fit_bands
 from .importing import import_weights
 
 
@@ -33,6 +34,8 @@ def load_pretrained(module: nn.Module, part: str, source: str) -> None:
 def part_weights(module: nn.Module, part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of one part of a segmentor, checked against the module that is to take them.
 
+    The first convolution of a backbone for other bands than three is adapted (:func:`fit_bands`).
+
     Args:
         module (nn.Module): the backbone or neck.
         part (str): its name, ``backbone`` or ``neck``.
@@ -43,6 +46,8 @@ def part_weights(module: nn.Module, part: str, weights: Mapping[str, Tensor]) ->
     """
     own = module.state_dict()
     found = {key.removeprefix(f"{part}."): value for key, value in weights.items() if key.startswith(f"{part}.")}
+    if part == "backbone":
+        found = fit_bands(module, found)
     misfits = compare_state_dicts(own, found)
     if misfits:
         problems = "; ".join(f"{kind}: {summarize(keys)}" for kind, keys in misfits.items())

@@ -22,6 +22,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="fold RGB -> BGR and the standard deviation into the first convolution: the result takes Caffe's input",
     )
     parser.add_argument(
+        "--in-channels",
+        type=int,
+        metavar="N",
+        help="adapt the first convolution from 3 bands to N: summed for 1, else repeated in turn and scaled by 3/N",
+    )
+    parser.add_argument(
         "--dtype", choices=("bfloat16", "float16"), help="save the weights in this format, in half the space"
     )
     add_cfg_options(parser)
@@ -35,6 +41,7 @@ def run(args: Namespace) -> None:
     from fcn_plugin.checks.weights import check_fit
     from fcn_plugin.utils.config import read_config
     from fcn_plugin.weights.download import local_file
+    from fcn_plugin.weights.first_convolution import with_bands
     from fcn_plugin.weights.importing import cast_weights, import_weights, save_weights, set_preprocessing
     from fcn_plugin.weights.preprocessing import describe, fold_preprocessing, named_preprocessing
 
@@ -45,6 +52,8 @@ def run(args: Namespace) -> None:
     if args.fold_preprocessing:
         folded = fold_preprocessing(checkpoint["state_dict"], meta["preprocessing"])
         checkpoint["state_dict"], meta["preprocessing"] = folded
+    if args.in_channels is not None:
+        checkpoint["state_dict"] = with_bands(checkpoint["state_dict"], args.in_channels, args.source)
     if args.config:
         cfg = read_config(args.config, args.cfg_options)
         parts = check_fit(checkpoint, cfg, args.source)
@@ -58,6 +67,7 @@ def run(args: Namespace) -> None:
     print(f"  from  {source.get('format', 'fcn_plugin')} {source.get('file', args.source)}")
     if source:
         print(f"  sha256 {source['sha256']}")
-    print(f"  input {describe(meta['preprocessing'])}")
+    adapted = f", before they were adapted to {args.in_channels} bands" if args.in_channels not in (None, 3) else ""
+    print(f"  input {describe(meta['preprocessing'])}{adapted}")
     if args.config:
         print(f"  fits  {' and '.join(parts)} of {args.config}")

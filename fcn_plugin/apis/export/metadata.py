@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ...checks.weights import model_preprocessing
+from ...models.data_preprocessors import BandsDataPreProcessor
 from ...version import __version__
 from ...weights.preprocessing import preprocessing_of
 from ..class_meta import known_class_meta, reduces_zero_label
@@ -26,7 +27,9 @@ def network_metadata(cfg: Config, network: ExportableNetwork, weights_meta: Mapp
     """
     preparation = preprocessing_of({} if network.prepares else model_preprocessing(network.model))
     order = {1: "grey", 3: "RGB" if preparation["bgr_to_rgb"] else "BGR"}.get(network.channels, "as read")
-    input_range = "0..255" if network.prepares else "0..255, then (image - mean) / std"
+    any_values = isinstance(network.model.data_preprocessor, BandsDataPreProcessor)
+    values = "values of the files" if any_values else "0..255"
+    input_range = values if network.prepares else f"{values}, then (image - mean) / std"
     classes = known_class_meta(network.model.num_classes, cfg, weights_meta)
     return dict(
         input=f"image: float32 (batch, {network.channels}, height, width), {order}, {input_range}",

@@ -16,9 +16,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS, TRANSFORMS
 
+from ...datasets.transforms import LoadBands
+from ...datasets.transforms.loading import picture_of
 from ...engine.tta import augmented_model
 from ...utils.config import read_config
-from ...utils.images import as_picture, why_unreadable
+from ...utils.images import why_unreadable
 from ..class_meta import class_meta
 from ..model import load_segmentor, picture_check, prediction_pipeline, usable_device
 
@@ -28,7 +30,7 @@ class Sample:
     """A picture, and what the test pipeline makes of it.
 
     Attributes:
-        image: BGR as loaded, uint8 (H, W, 3).
+        image: as it is shown, BGR, uint8 (H, W, 3).
         packed: ``inputs`` and ``data_samples``, lists of them with test-time augmentation.
     """
 
@@ -46,7 +48,7 @@ class Predictor:
     """A model with its weights and its test pipeline.
 
     Pictures are read as the pipeline says. The toolbox's own loading follows the EXIF orientation, reduces 16 bits to
-    8, shows grey as colour, and passes over transparency.
+    8, shows grey as colour, and passes over transparency; :class:`LoadBands` reads all bands and bits.
 
     Args:
         cfg (Config): of a segmentor; its test pipeline begins with the loading of a picture.
@@ -122,11 +124,13 @@ class Predictor:
         if colour and self._check.channels == 1:
             image = mmcv.bgr2gray(image)
         self._check.check(image)
+        if isinstance(self._load, LoadBands) and image.dtype != np.uint8:
+            image = image.astype(np.float32)  # as it loads them
         size = image.shape[:2]
         return self._sample(dict(img=image, img_path=None, img_shape=size, ori_shape=size))
 
     def _sample(self, results: dict) -> Sample:
-        return Sample(as_picture(results["img"]), self._prepare(results))
+        return Sample(picture_of(results["img"], self._load), self._prepare(results))
 
     @torch.no_grad()
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:

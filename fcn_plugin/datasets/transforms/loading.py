@@ -1,13 +1,16 @@
-"""The steps of a pipeline that load labels, known by their classes."""
+"""The steps of a pipeline that load images and labels, known by their classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from mmcv.transforms import LoadAnnotations, TestTimeAug
 from mmseg.registry import TRANSFORMS
 
 from ...utils.config import class_of
+from ...utils.images import as_picture
+from .load_bands import LoadBands
 
 
 def is_step(step: Mapping | Callable, kind: type) -> bool:
@@ -30,3 +33,14 @@ def without_label_loaders(pipeline: Sequence[Mapping]) -> list[Mapping]:
         if isinstance(step, Mapping) and is_step(step, TestTimeAug):
             step["transforms"] = [one for one in step["transforms"] if not loads_labels(one[0])]
     return steps
+
+
+def picture_of(image: np.ndarray, loader: Callable | None) -> np.ndarray:
+    """An image as a picture to look at, BGR, uint8 (H, W, 3), with the bands that the step that loaded it shows.
+
+    Args:
+        image (np.ndarray): (H, W) or (H, W, C), see :func:`as_picture`.
+        loader (Callable, optional): the step, built.
+    """
+    bands = image.shape[2] if image.ndim == 3 else 1
+    return as_picture(image, loader.shown(bands) if isinstance(loader, LoadBands) else None)

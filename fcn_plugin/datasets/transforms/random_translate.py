@@ -48,7 +48,8 @@ class RandomTranslate(BaseTransform):
         seg_pad_val (int): label of uncovered pixels, by default the ignored one.
 
     Raises:
-        ValueError: for a shift or a probability out of range.
+        ValueError: for a shift or a probability out of range; when called, for a picture of other bands than
+            ``pad_val``.
 
     Source: "Augmentation" in the experiments of the FCN paper.
     """
@@ -77,8 +78,12 @@ class RandomTranslate(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Translate the image and every map of ``seg_fields``."""
-        rows, columns = self.random_shift(*results["img"].shape[:2])
-        results["img"] = translate(results["img"], rows, columns, self.pad_val)
+        image = results["img"]
+        bands = image.shape[2] if image.ndim == 3 else 1
+        if np.size(self.pad_val) not in (1, bands):
+            raise ValueError(f"pad_val={self.pad_val} has {np.size(self.pad_val)} values, a picture {bands} bands")
+        rows, columns = self.random_shift(*image.shape[:2])
+        results["img"] = translate(image, rows, columns, self.pad_val)
         for key in results.get("seg_fields", []):
             results[key] = translate(results[key], rows, columns, self.seg_pad_val)
         return results

@@ -12,10 +12,10 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from ...datasets.transforms.loading import picture_of
 from ...evaluation.painter import Painter
 from ...evaluation.prediction_names import leaves_of, prediction_names
 from ...utils.files import atomic_write
-from ...utils.images import as_picture
 
 
 @HOOKS.register_module()
@@ -51,7 +51,8 @@ class PaintHook(Hook):
         """Paint the predictions of a batch."""
         for sample in outputs:
             path = sample.img_path
-            image = as_picture(self.loaders[path](dict(img_path=path))["img"])
+            loader = self.loaders[path]
+            image = picture_of(loader(dict(img_path=path))["img"], loader)
             fields = (sample.get(key) for key in ("gt_sem_seg", "pred_sem_seg"))
             planes = [field.data.reshape(field.data.shape[-2:]).cpu().numpy() for field in fields if field is not None]
             painted = [self.painter.paint(image, plane.astype(np.int64), names=True) for plane in planes]

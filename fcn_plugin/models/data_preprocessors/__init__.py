@@ -1,0 +1,3 @@
+from .bands_data_preprocessor import BandsDataPreProcessor
+
+__all__ = ["BandsDataPreProcessor"]
