@@ -18,7 +18,7 @@ CLASS_METRICS = "class_metrics.json"  #: in the directory of a session, beside i
 
 @HOOKS.register_module()
 class ClassMetricsHook(Hook):
-    """Append the table that :class:`fcn_plugin.evaluation.FCNMetric` logs to ``TIME/class_metrics.json``.
+    """Append the tables of classes that the metrics of this package log to ``TIME/class_metrics.json``.
 
     One record a line for each validation and test, in percent, null for what is undefined: ``split``, ``step`` (the
     iterations done, 0 for a test), ``metrics`` (the means), ``classes`` and ``columns`` (a list for each figure).
@@ -37,14 +37,16 @@ class ClassMetricsHook(Hook):
 
     @master_only
     def _append(self, runner: Runner, evaluator: Evaluator, split: str, step: int, metrics: Mapping) -> None:
-        for metric in evaluator.metrics:
-            if columns := getattr(metric, "class_metrics", None):
-                means = {name: _number(value) for name, value in metrics.items()}
-                values = {name: [_number(value) for value in column] for name, column in columns.items()}
-                record = dict(split=split, step=step, metrics=means, classes=list(metric.dataset_meta["classes"]))
-                line = json.dumps({**record, "columns": values}, allow_nan=False)
-                with Path(runner.log_dir, CLASS_METRICS).open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+        tables = [metric for metric in evaluator.metrics if getattr(metric, "class_metrics", None)]
+        if not tables:
+            return
+        means = {name: _number(value) for name, value in metrics.items()}
+        columns = {name: column for metric in tables for name, column in metric.class_metrics.items()}
+        values = {name: [_number(value) for value in column] for name, column in columns.items()}
+        record = dict(split=split, step=step, metrics=means, classes=list(tables[0].dataset_meta["classes"]))
+        line = json.dumps({**record, "columns": values}, allow_nan=False)
+        with Path(runner.log_dir, CLASS_METRICS).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 def _number(value: float) -> float | None:

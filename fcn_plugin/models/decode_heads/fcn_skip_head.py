@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import torch
+from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
-from torch import Tensor
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
@@ -20,6 +22,7 @@ from ..layers.score_conv import ScoreConv
 from ..losses.class_weight import check_class_weight
 from ..losses.trial import check_losses
 from ..necks import FCConvNeck
+from .strips import adds_up, losses_in_strips, rows_of_strips
 
 
 @MODELS.register_module()
@@ -50,6 +53,10 @@ class FCNSkipHead(BaseDecodeHead):
             cell, as in the reference; or 'replicate', the scores at the edge. A map of a ResNet has its last cell up
             to a stride before the image's end, where zeros leave little of its scores. By default 'replicate' if cells
             of a used map may end inside the image (:attr:`CoordMap.ends_inside`), and else 'zeros'.
+        strips (bool, optional): whether a training step computes the last upsampling and the loss in strips of rows,
+            and again in the backward pass, so that the logits of a batch and their gradient never exist at once. By
+            default where they would need 64 MiB or more. Losses other than :class:`PixelCrossEntropyLoss`, and pixel
+            samplers that look at logits, need all of them, and so have no strips.
         **kwargs: ``loss_decode`` (any loss of the toolbox; by default :class:`PixelCrossEntropyLoss`),
             ``ignore_index``, ``sampler``, ``out_channels``, ``threshold``, ``align_corners`` and ``init_cfg`` of
             :class:`mmseg.models.decode_heads.decode_head.BaseDecodeHead`.
@@ -81,6 +88,7 @@ class FCNSkipHead(BaseDecodeHead):
         learnable_upsampling: bool = False,
         learnable_last_upsampling: bool = False,
         border: str | None = None,
+        strips: bool | None = None,
         **kwargs,
     ) -> None:
         for name in ("input_transform", "dropout_ratio", "channels", "conv_cfg", "norm_cfg", "act_cfg"):
@@ -110,7 +118,7 @@ class FCNSkipHead(BaseDecodeHead):
         self.feature_maps = coord_maps
         self.steps = skip_steps(self.feature_maps)
         self.skip_scales = skip_scales
-        self.border = border
+        self.border, self.strips, self._strips_are_told = border, strips, False
         self.score_names, self.upscore_names = self.layer_names(self.feature_maps)
 
         for name, channels in zip(self.score_names, reversed(in_channels)):
@@ -239,6 +247,10 @@ class FCNSkipHead(BaseDecodeHead):
             TypeError: for features that do not know their image.
             ValueError: for those of another feature extractor than the head was built for.
         """
+        return self._logits(self._fused(inputs), inputs.image_size)
+
+    def _fused(self, inputs: ImageFeatures) -> Tensor:
+        """The sum of all scores (N, num_classes, h, w), on the grid of the finest map."""
         if not isinstance(inputs, ImageFeatures):
             raise TypeError(
                 f"{type(self).__name__} needs the image's size and the maps' positions, which {type(inputs).__name__}"
@@ -247,7 +259,6 @@ class FCNSkipHead(BaseDecodeHead):
         if (found := tuple(inputs.coord_maps[i] for i in self.in_index)) != self.feature_maps:
             raise ValueError(self.misfit(found))
         features = self._transform_inputs(inputs)
-        height, width = inputs.image_size
         with without_autocast(features[-1].device.type):
             score = getattr(self, self.score_names[0])(self._at_least_float32(features.pop()))
             scales = list(self.skip_scales)
@@ -256,14 +267,51 @@ class FCNSkipHead(BaseDecodeHead):
                 skip = getattr(self, score_name)(skip if scale == 1 else skip * scale)
                 skip = skip[:, :, step.crop_target :, step.crop_target :]
                 score = self._sum(self._upsampled(score, upscore_name, step), skip)
-            logits = self._upsampled(score, self.upscore_names[-1], self.steps[-1])[:, :, :height, :width]
-        if logits.shape[2:] != (height, width):
+        return score
+
+    def _logits(self, score: Tensor, size: tuple[int, int], rows: slice | None = None) -> Tensor:
+        """The logits (N, num_classes, H, W) of an image of that size, or of some of its rows, from the fused scores."""
+        wanted = rows or slice(0, size[0])
+        with without_autocast(score.device.type):
+            logits = self._upsampled(score, self.upscore_names[-1], self.steps[-1], rows)
+        logits = logits[:, :, : wanted.stop - wanted.start, : size[1]]
+        if logits.shape[2:] != (wanted.stop - wanted.start, size[1]):
             raise ValueError(
-                f"the scores end at {tuple(logits.shape[2:])} of an image of {(height, width)} pixels, as the feature"
-                f" extractor rounds sizes down: set size_divisor={self.feature_maps[-1].stride} of the"
-                " AlignedEncoderDecoder, or pad the images to multiples of it"
+                f"the scores end at {(wanted.start + logits.shape[2], logits.shape[3])} of an image of {tuple(size)}"
+                f" pixels, as the feature extractor rounds sizes down: set size_divisor={self.feature_maps[-1].stride}"
+                " of the AlignedEncoderDecoder, or pad the images to multiples of it"
             )
         return logits.contiguous()
+
+    def loss(
+        self, inputs: ImageFeatures, batch_data_samples: Sequence[SegDataSample], train_cfg: Mapping
+    ) -> dict[str, Tensor]:
+        """The toolbox's losses of a batch, in strips where that is set, or where it pays."""
+        rows = None
+        if isinstance(inputs, ImageFeatures) and self._can_strip():
+            labels = self._stack_batch_gt(batch_data_samples).squeeze(1)
+            if labels.shape[1:] == tuple(inputs.image_size):  # otherwise the toolbox resizes the logits
+                rows = rows_of_strips(len(labels), self.out_channels, inputs.image_size, self.strips)
+        if rows is None:
+            return super().loss(inputs, batch_data_samples, train_cfg)
+        if not self._strips_are_told:
+            self._strips_are_told = True
+            print_log(
+                f"The last upsampling and the loss are computed in strips of {rows} rows, to save memory", "current"
+            )
+        score = self._fused(inputs)
+        weight = None if self.sampler is None else self.sampler.sample(score, labels[:, None])
+        losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+
+        def logits_of(score: Tensor, rows: slice) -> Tensor:
+            return self._logits(score, inputs.image_size, rows)
+
+        return losses_in_strips(logits_of, score, labels, losses, weight, self.ignore_index, rows)
+
+    def _can_strip(self) -> bool:
+        """Whether losses and samplers add up over pixels, and nothing looks at the logits of whole images."""
+        own = all(getattr(type(self), name) is getattr(FCNSkipHead, name) for name in ("forward", "loss_by_feat"))
+        return own and not self.steps[-1].changes_nothing and adds_up(self.loss_decode, self.sampler)
 
     def misfit(self, found: Sequence[CoordMap]) -> str:
         """What to say of maps that lie elsewhere."""
@@ -277,15 +325,22 @@ class FCNSkipHead(BaseDecodeHead):
     def _at_least_float32(features: Tensor) -> Tensor:
         return features.to(torch.promote_types(features.dtype, torch.float32))
 
-    def _upsampled(self, score: Tensor, name: str, step: UpsampleStep) -> Tensor:
-        """Upsample scores by the layer of that name; they then start with the target, or where they start later."""
-        start = step.crop_upsampled
+    def _upsampled(self, score: Tensor, name: str, step: UpsampleStep, rows: slice | None = None) -> Tensor:
+        """Upsample scores by the layer of that name; they then start with the target, or where they start later.
+
+        Of some rows, counted from the start of the target, these are computed alone.
+        """
+        top = left = step.crop_upsampled
         if step.changes_nothing:
-            return score[:, :, start:, start:]
+            return score[:, :, top:, left:]
         if self.border == "replicate":
             score = functional.pad(score, (1, 1, 1, 1), mode="replicate")
-            start += step.factor
-        return getattr(self, name)(score)[:, :, start:, start:]
+            top, left = top + step.factor, left + step.factor
+        if rows is not None:  # cell i reaches the rows from factor * i to factor * i + kernel - 1
+            first = max(0, (top + rows.start - step.kernel) // step.factor + 1)
+            score = score[:, :, first : (top + rows.stop - 1) // step.factor + 1]
+            top += rows.start - step.factor * first
+        return getattr(self, name)(score)[:, :, top:, left:]
 
     @staticmethod
     def _sum(one: Tensor, other: Tensor) -> Tensor:

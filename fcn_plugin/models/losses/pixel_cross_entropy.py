@@ -67,6 +67,32 @@ class PixelCrossEntropyLoss(nn.Module):
             Tensor: a scalar, or (N, H, W) for 'none'.
         """
         reduction = reduction_override or self.reduction
+        if reduction == "none":
+            return self.loss_weight * self._of_pixels(cls_score, label, weight, ignore_index)
+        total = self.total(cls_score, label, weight, ignore_index)
+        return self.reduced(total, label, weight, ignore_index, avg_factor, reduction)
+
+    def total(self, cls_score: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+        """The loss summed over pixels, a scalar, with the weights of classes and pixels; arguments as of forward."""
+        return self._of_pixels(cls_score, label, weight, ignore_index).sum()
+
+    def reduced(
+        self,
+        total: Tensor,
+        label: Tensor,
+        weight: Tensor | None,
+        ignore_index: int,
+        avg_factor: float | None = None,
+        reduction: str | None = None,
+    ) -> Tensor:
+        """The loss of a batch from its sum, which may have been added up over parts of its images."""
+        if (reduction or self.reduction) == "sum":
+            return self.loss_weight * total * get_world_size()
+        if avg_factor is None:
+            avg_factor = self._pixel_weight(label, weight, ignore_index, total)
+        return self.loss_weight * total / avg_factor
+
+    def _of_pixels(self, cls_score: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
         if label.max() >= cls_score.shape[1] and (wrong := label[label != ignore_index]).numel():
             if wrong.max() >= cls_score.shape[1]:
                 raise ValueError(
@@ -75,25 +101,14 @@ class PixelCrossEntropyLoss(nn.Module):
                 )
         class_weight = None if self.class_weight is None else cls_score.new_tensor(self.class_weight)
         loss = F.cross_entropy(cls_score, label, class_weight, ignore_index=ignore_index, reduction="none")
-        if weight is not None:
-            loss = loss * weight
-        if reduction == "none":
-            return self.loss_weight * loss
-        total = loss.sum()
-        if reduction == "sum":
-            return self.loss_weight * total * get_world_size()
-        if avg_factor is None:
-            avg_factor = self._pixel_weight(label, class_weight, weight, ignore_index, cls_score)
-        return self.loss_weight * total / avg_factor
+        return loss if weight is None else loss * weight
 
-    @staticmethod
-    def _pixel_weight(
-        label: Tensor, class_weight: Tensor | None, weight: Tensor | None, ignore_index: int, like: Tensor
-    ) -> Tensor:
+    def _pixel_weight(self, label: Tensor, weight: Tensor | None, ignore_index: int, like: Tensor) -> Tensor:
         """Summed weight of the labelled pixels, averaged over the processes (1 if there are none at all)."""
         labelled = label != ignore_index
         pixel_weight = labelled.to(like.dtype)
-        if class_weight is not None:
+        if self.class_weight is not None:
+            class_weight = like.new_tensor(self.class_weight)
             pixel_weight = pixel_weight * class_weight[label.where(labelled, label.new_zeros(()))]
         if weight is not None:
             pixel_weight = pixel_weight * weight
