@@ -25,6 +25,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="pictures of a size to predict together")
     parser.add_argument("--device", help="for example cpu or cuda:1; default: a GPU, if there is one")
+    parser.add_argument(
+        "--tile",
+        type=pixels_or_auto,
+        metavar="N",
+        help="predict in tiles of N pixels, or 'auto', with the labels of the whole; TIFFs window by window",
+    )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: three scales, mirrored")
     parser.add_argument("--opacity", type=float, default=0.5, help="of the colours of the classes, 0 to 1; default 0.5")
     parser.add_argument(
@@ -37,6 +43,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--no-png", action="store_true", help="write no PNGs of class indices")
     parser.add_argument("--frames", action="store_true", help="write PNGs of class indices of videos' frames, too")
     add_cfg_options(parser)
+
+
+def pixels_or_auto(text: str) -> int | str:
+    """Read the value of --tile."""
+    return text if text == "auto" else int(text)
 
 
 def run(args: Namespace) -> None:
@@ -54,7 +65,8 @@ def run(args: Namespace) -> None:
     check_writable(args.out)
     sources = find_sources(args.sources, args.out)
     options = dict(device=args.device, tta=args.tta, dataset=args.palette)
-    predictor = Predictor.from_files(args.config, args.weights, args.cfg_options, **options)
+    tiles = {"model.test_cfg.mode": "tiles", "model.test_cfg.tile": args.tile} if args.tile else {}
+    predictor = Predictor.from_files(args.config, args.weights, {**args.cfg_options, **tiles}, **options)
     what = dict(overlays=not args.no_overlay, labels=not args.no_png, class_names=args.class_names)
     writer = PredictionWriter(args.out, predictor.dataset_meta, args.opacity, **what)
     failed, finished = [], 0

@@ -19,6 +19,7 @@ from mmseg.registry import MODELS, TRANSFORMS
 from ...datasets.transforms import LoadBands
 from ...datasets.transforms.loading import picture_of
 from ...engine.tta import augmented_model
+from ...models.segmentors import AlignedEncoderDecoder
 from ...utils.config import read_config
 from ...utils.images import why_unreadable
 from ..class_meta import class_meta
@@ -60,6 +61,8 @@ class Predictor:
     Attributes:
         model: the segmentor, in evaluation mode, or its wrapper for test-time augmentation.
         dataset_meta: ``classes`` and ``palette``.
+        load: the step that loads pictures, built.
+        steps: configs of the steps behind it.
 
     Raises:
         FileNotFoundError, WeightsError, ValueError: as :func:`init_model`; for a data set that cannot be used.
@@ -77,8 +80,8 @@ class Predictor:
             self.model = MODELS.build(augmented_model(cfg, self.model))
         self.model.to(device).eval()
         first, *others = prediction_pipeline(cfg, tta)
-        self._load = TRANSFORMS.build(first)
-        if not isinstance(self._load, LoadImageFromFile):
+        self.load, self.steps, self._cfg = TRANSFORMS.build(first), others, cfg
+        if not isinstance(self.load, LoadImageFromFile):
             raise ValueError(
                 f"the test pipeline begins with {first['type']}, expected LoadImageFromFile: pictures cannot be read"
             )
@@ -94,6 +97,17 @@ class Predictor:
         """
         return cls(read_config(config, cfg_options), weights, **kwargs)
 
+    @property
+    def predicts_tiles(self) -> bool:
+        """Whether the model predicts window by window (``test_cfg.mode='tiles'``)."""
+        return isinstance(self.model, AlignedEncoderDecoder) and self.model.test_cfg.mode == "tiles"
+
+    @property
+    def settings(self) -> str:
+        """The config's settings of the network and of how it reads pictures, but for how it cuts them."""
+        model = {key: value for key, value in self._cfg.model.to_dict().items() if key != "test_cfg"}
+        return repr((model, self.load, self.steps))
+
     def read(self, path: str | Path) -> Sample:
         """Read a picture and prepare it.
 
@@ -101,7 +115,7 @@ class Predictor:
             ValueError: if it cannot be read, or the network does not take it.
         """
         try:
-            results = self._load(dict(img_path=str(path)))
+            results = self.load(dict(img_path=str(path)))
         except (AssertionError, cv2.error) as error:  # what mmcv makes of a file that OpenCV gives up
             raise ValueError(why_unreadable(path)) from error
         return self._sample(self._check(results))
@@ -124,13 +138,13 @@ class Predictor:
         if colour and self._check.channels == 1:
             image = mmcv.bgr2gray(image)
         self._check.check(image)
-        if isinstance(self._load, LoadBands) and image.dtype != np.uint8:
+        if isinstance(self.load, LoadBands) and image.dtype != np.uint8:
             image = image.astype(np.float32)  # as it loads them
         size = image.shape[:2]
         return self._sample(dict(img=image, img_path=None, img_shape=size, ori_shape=size))
 
     def _sample(self, results: dict) -> Sample:
-        return Sample(picture_of(results["img"], self._load), self._prepare(results))
+        return Sample(picture_of(results["img"], self.load), self._prepare(results))
 
     @torch.no_grad()
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:

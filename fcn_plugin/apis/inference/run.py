@@ -11,6 +11,8 @@ import numpy as np
 
 from ...utils.images import frames_of
 from ...utils.text import first_line
+from ...utils.tiff_windows import NoWindowsError, is_tiff
+from .large import LargePrediction
 from .predictor import Predictor, Sample
 from .sources import OVERLAYS, Source
 from .video import batches_of_frames, open_video, writing_video
@@ -28,7 +30,7 @@ class Step:
 
     Attributes:
         source: the picture or video.
-        share: how much of it is done; below 1 only for a video that goes on.
+        share: how much of it is done; below 1 only for a video, or a large picture, that goes on.
         problem: why it was left out.
         remark: what else there is to say of it.
     """
@@ -49,7 +51,7 @@ class Inference:
     Args:
         predictor (Predictor): the model.
         writer (PredictionWriter): writes the predictions; the overlays of a video are a video.
-        on_step (Callable): called for each picture, and for each batch of a video.
+        on_step (Callable): called for each picture, for each batch of a video, and each window of a large picture.
         batch_size (int): how many pictures or frames are predicted together at most.
         frames (bool): whether to write class indices of each frame of a video, as ``NAME.SUFFIX/000000.png``.
 
@@ -70,12 +72,15 @@ class Inference:
             raise ValueError(f"the batch size must be at least 1, got {batch_size}")
         self.predictor, self.writer, self.on_step = predictor, writer, on_step
         self.batch_size, self.frames = batch_size, frames
+        self._large: LargePrediction | None = None
 
     def __call__(self, sources: Sequence[Source]) -> None:
         """Predict the sources, as from :func:`find_sources`."""
         videos = [source for source in sources if source.is_video]
         if videos and not (self.writer.overlays or self.frames):
             raise ValueError(f"of {videos[0].path} nothing would be written: ask for overlays, or for its frames")
+        if any(not source.is_video and is_tiff(source.path) for source in sources) and self.predictor.predicts_tiles:
+            self._large = LargePrediction(self.predictor, self.writer)
         self._predict_pictures([source for source in sources if not source.is_video])
         for source in videos:
             self._predict_video(source)
@@ -83,6 +88,8 @@ class Inference:
     def _predict_pictures(self, sources: Sequence[Source]) -> None:
         waiting: dict[tuple, list[tuple[Source, Sample]]] = {}
         for source in sources:
+            if self._large and is_tiff(source.path) and self._predict_large(source):
+                continue
             try:
                 sample = self.predictor.read(source.path)
             except Exception as error:  # whatever a transform makes of an unusual picture
@@ -97,6 +104,19 @@ class Inference:
                 self._finish(waiting.pop(fullest))
         for batch in waiting.values():
             self._finish(batch)
+
+    def _predict_large(self, source: Source) -> bool:
+        """Predict a TIFF window by window; False if it must be read as a whole."""
+        problem = remark = None
+        try:
+            remark = self._large(source, lambda share: self.on_step(Step(source, share)) if share < 1 else None)
+        except NoWindowsError as error:
+            self.on_step(Step(source, 0.0, remark=f"it is read as a whole: {first_line(error)}"))
+            return False
+        except FAILURES as error:
+            problem = first_line(error)
+        self.on_step(Step(source, problem=problem, remark=remark))
+        return True
 
     def _finish(self, batch: Sequence[tuple[Source, Sample]]) -> None:
         results = self._predict([sample for _, sample in batch])

@@ -30,6 +30,11 @@ class Source:
     name: str
 
     @property
+    def folder(self) -> Path:
+        """The folders of its name."""
+        return Path(self.name).parent
+
+    @property
     def is_video(self) -> bool:
         """Whether it is a video, by the suffix of its file."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES

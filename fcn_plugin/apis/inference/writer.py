@@ -48,6 +48,10 @@ class PredictionWriter:
         check_number_of_classes(len(dataset_meta["classes"]), self._reduced)
         self.out, self.overlays, self.labels, self.class_names = Path(out), overlays, labels, class_names
         self._painter = Painter(dataset_meta, opacity)
+        #: Colours of the indices that are written, from 0 on.
+        self.palette = [*[[0, 0, 0]] * self._reduced, *dataset_meta["palette"]]
+        #: All that what is written depends on, besides pictures and predictions.
+        self.settings = repr((self.palette, self._reduced, opacity, class_names))
 
     def write(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         """Write what is wanted of a picture, BGR, uint8 (H, W, 3), and its class indices, uint8 (H, W).
@@ -65,6 +69,10 @@ class PredictionWriter:
     def write_labels(self, name: str, labels: np.ndarray) -> None:
         """Write class indices, uint8 (H, W), alone."""
         write_indices(self.out / LABELS / f"{name}.png", labels, self._meta["palette"], self._reduced)
+
+    def indices(self, labels: np.ndarray) -> np.ndarray:
+        """Class indices, uint8 (H, W), as they are written: as the data set has them in its own files."""
+        return labels + np.uint8(self._reduced)
 
     def overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape."""

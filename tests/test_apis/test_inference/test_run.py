@@ -16,6 +16,8 @@ SIZES = [(40, 48), (20, 30), (40, 48), (20, 30), (40, 48), (10, 10)]
 class Quarters:
     """In place of a model: classes by brightness. Notes its batches, and fails for too many pixels at once."""
 
+    predicts_tiles = False
+
     def __init__(self, most=10**9):
         self.most, self.batches = most, []
 
