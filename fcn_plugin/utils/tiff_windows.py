@@ -65,11 +65,10 @@ class TiffWindows:
             first = all_pages[0]
             self.size, self.bits = (first.imagelength, first.imagewidth), first.bitspersample
             self._pages = [page for page in all_pages if (page.imagelength, page.imagewidth) == self.size]
-            tags = [first.tags[code] for code in GEO_TAGS if code in first.tags]
+            self.geo_tags = _geo_tags(first)
             turned = ORIENTATION in first.tags and first.tags[ORIENTATION].value != 1
         except Exception as error:  # of many kinds, for what is damaged
             raise ValueError(f"truncated, or a TIFF that cannot be read ({first_line(error)})") from error
-        self.geo_tags = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags]
         if turned or self.bits not in (8, 16, 32, 64) or first.imagedepth != 1 or first.dtype is None:
             raise NoWindowsError(f"windows of turned pictures, and of {self.bits} bits or in 3D, are not read")
         self.block = max(int(np.prod(page.chunks)) * page.dtype.itemsize for page in self._pages)
@@ -169,13 +168,19 @@ class TiffWindows:
         return block
 
 
-def open_windows(path: str | os.PathLike, pages: bool = False) -> TiffWindows | None:
-    """The windows of a picture, None for other files than TIFFs.
+def geo_tags_of(path: str | os.PathLike) -> list[tuple]:
+    """Those of :data:`GEO_TAGS` that a picture has; none of other files than TIFFs."""
+    if not is_tiff(path) or find_spec("tifffile") is None:
+        return []
+    import tifffile
 
-    Raises:
-        ValueError: as :class:`TiffWindows`.
-    """
-    return TiffWindows(path, pages) if is_tiff(path) else None
+    with tifffile.TiffFile(path) as file:
+        return _geo_tags(file.pages[0])
+
+
+def _geo_tags(page: Any) -> list[tuple]:
+    tags = [page.tags[code] for code in GEO_TAGS if code in page.tags]
+    return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags]
 
 
 def _places(page: Any, rows: slice, columns: slice) -> Iterator[tuple[int, tuple[int, int, int]]]:

@@ -1,4 +1,4 @@
-"""Predict pictures and videos with a trained model: the classes painted over them, and PNGs of class indices."""
+"""Predict pictures and videos with a trained model: class indices, the classes painted over, probabilities and more."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -10,6 +10,7 @@ EXAMPLES = (
     "fcn predict pictures/ film.mp4 configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted --batch-size 4 --frames",
 )
 
+KINDS = ["labels", "overlays", "probabilities", "confidence", "logits"]
 INTERRUPTED = "Interrupted. What is in {out} is whole."
 
 
@@ -21,7 +22,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("weights", help="weight file that fits the config")
     parser.add_argument(
-        "--out", "--out-dir", required=True, type=Path, metavar="DIR", help="for overlays/NAME.png and labels/NAME.png"
+        "--out",
+        "--out-dir",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="for labels/NAME.png and the like",
     )
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="pictures of a size to predict together")
     parser.add_argument("--device", help="for example cpu or cuda:1; default: a GPU, if there is one")
@@ -39,8 +45,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--palette", metavar="DATASET", help="names and colours of a data set, in place of the weights' or the config's"
     )
+    parser.add_argument(
+        "--save", nargs="+", choices=KINDS, default=KINDS[:2], metavar="KIND", help=f"of {', '.join(KINDS)}"
+    )
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="whose probabilities and logits are saved")
+    parser.add_argument(
+        "--save-type", choices=["uint8", "float16"], default="uint8", help="of probabilities and confidence"
+    )
+    parser.add_argument("--confidence", choices=["entropy", "margin"], default="entropy", help="its measure")
+    parser.add_argument(
+        "--format", choices=["png", "tiff", "npz"], help="of what is saved; default: npz, PNG of labels and overlays"
+    )
     parser.add_argument("--no-overlay", action="store_true", help="write no overlays")
-    parser.add_argument("--no-png", action="store_true", help="write no PNGs of class indices")
+    parser.add_argument("--no-png", action="store_true", help="write no labels")
     parser.add_argument("--frames", action="store_true", help="write PNGs of class indices of videos' frames, too")
     add_cfg_options(parser)
 
@@ -67,7 +84,14 @@ def run(args: Namespace) -> None:
     options = dict(device=args.device, tta=args.tta, dataset=args.palette)
     tiles = {"model.test_cfg.mode": "tiles", "model.test_cfg.tile": args.tile} if args.tile else {}
     predictor = Predictor.from_files(args.config, args.weights, {**args.cfg_options, **tiles}, **options)
-    what = dict(overlays=not args.no_overlay, labels=not args.no_png, class_names=args.class_names)
+    outputs = predictor.outputs(args.save, chosen=args.classes, save_type=args.save_type, measure=args.confidence)
+    what = dict(
+        overlays="overlays" in args.save and not args.no_overlay,
+        labels="labels" in args.save and not args.no_png,
+        class_names=args.class_names,
+        outputs=outputs,
+        format=args.format,
+    )
     writer = PredictionWriter(args.out, predictor.dataset_meta, args.opacity, **what)
     failed, finished = [], 0
     columns = TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

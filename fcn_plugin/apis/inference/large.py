@@ -43,7 +43,7 @@ class LargePrediction:
         writer (PredictionWriter): what is wanted.
 
     Raises:
-        ValueError: if the test pipeline changes pictures.
+        ValueError: if the test pipeline changes pictures, or another format than TIFF is wanted.
     """
 
     def __init__(self, predictor: Predictor, writer: PredictionWriter) -> None:
@@ -54,6 +54,8 @@ class LargePrediction:
                     f"the step {step['type']} of the test pipeline needs the whole picture, of which windows are read:"
                     " take it out of the pipeline, or set model.test_cfg.mode=whole"
                 )
+        if writer.format not in (None, "tiff"):
+            raise ValueError(f"large pictures are written as TIFFs, not as {writer.format}: leave the format out")
         self._fingerprint: dict[str, str] | None = None
 
     def __call__(self, source: Source, on_share: Callable[[float], None]) -> str | None:
@@ -125,6 +127,7 @@ class LargePrediction:
             planes[OVERLAYS] = Plane(3, np.uint8)
         elif self.writer.overlays:
             remarks.append(f"no overlay: {windows.bits} bits would be shown in other colours in each window")
+        planes.update({one.name: Plane(len(one.bands), one.dtype) for one in self.writer.outputs})
         return planes, remarks
 
     def _settings(self, source: Source, planes: Mapping[str, Plane]) -> dict:
@@ -160,6 +163,7 @@ class LargePrediction:
             if OVERLAYS in partial.planes:
                 image = pictures.sample(rows, columns).image
                 values[OVERLAYS] = self.writer.overlay(image, labels).transpose(2, 0, 1)
+            values.update({one.name: one.values(logits[0]) for one in self.writer.outputs})
             partial.write((rows, columns), values)
             done += (rows.stop - rows.start) * (columns.stop - columns.start)
             on_share(min(done / (height * width), 0.999))

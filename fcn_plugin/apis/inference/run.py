@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import mmcv
-import numpy as np
 
 from ...utils.images import frames_of
 from ...utils.text import first_line
-from ...utils.tiff_windows import NoWindowsError, is_tiff
+from ...utils.tiff_windows import NoWindowsError, geo_tags_of, is_tiff
 from .large import LargePrediction
-from .predictor import Predictor, Sample
+from .outputs import Output
+from .predictor import Prediction, Predictor, Sample
 from .sources import OVERLAYS, Source
 from .video import batches_of_frames, open_video, writing_video
 from .writer import PredictionWriter
@@ -119,24 +119,25 @@ class Inference:
         return True
 
     def _finish(self, batch: Sequence[tuple[Source, Sample]]) -> None:
-        results = self._predict([sample for _, sample in batch])
+        results = self._predict([sample for _, sample in batch], self.writer.outputs)
         for (source, sample), result in zip(batch, results):
             if isinstance(result, str):
                 self.on_step(Step(source, problem=result))
             else:
-                self.writer.write(source.name, sample.image, result)
+                geo_tags = geo_tags_of(source.path) if self.writer.format == "tiff" else []
+                self.writer.write(source.name, sample.image, result.labels, result.values, geo_tags)
                 number, kind = frames_of(source.path)
                 remark = f"it has {number} {kind}, of which the first alone is predicted" if number > 1 else None
                 self.on_step(Step(source, remark=remark))
 
-    def _predict(self, samples: Sequence[Sample]) -> list[np.ndarray | str]:
-        """Class indices of each sample, or why it cannot be predicted."""
+    def _predict(self, samples: Sequence[Sample], outputs: Sequence[Output] = ()) -> list[Prediction | str]:
+        """The prediction of each sample, or why it cannot be predicted."""
         try:
-            return list(self.predictor.predict(samples))
+            return self.predictor.predict_outputs(samples, outputs)
         except FAILURES as error:
             reason = first_line(error)
         # one by one, not inside of the handler, whose error holds on to the memory of the batch
-        return [reason] if len(samples) == 1 else [self._predict([sample])[0] for sample in samples]
+        return [reason] if len(samples) == 1 else [self._predict([sample], outputs)[0] for sample in samples]
 
     def _predict_video(self, source: Source) -> None:
         problem = remark = None
@@ -161,9 +162,9 @@ class Inference:
                     if isinstance(result, str):
                         raise ValueError(f"frame {number}: {result}")
                     if append:
-                        append(self.writer.overlay(frame, result)[..., ::-1])
+                        append(self.writer.overlay(frame, result.labels)[..., ::-1])
                     if self.frames:
-                        self.writer.write_labels(f"{source.name}{source.path.suffix}/{number:06d}", result)
+                        self.writer.write_labels(f"{source.name}{source.path.suffix}/{number:06d}", result.labels)
                     number += 1
                 self.on_step(Step(source, number / max(reader.frame_cnt, number + 1)))
         if not number:
