@@ -174,8 +174,11 @@ def geo_tags_of(path: str | os.PathLike) -> list[tuple]:
         return []
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
-        return _geo_tags(file.pages[0])
+    try:
+        with tifffile.TiffFile(path) as file:
+            return _geo_tags(file.pages[0])
+    except Exception:  # of many kinds, for what other readers take
+        return []
 
 
 def _geo_tags(page: Any) -> list[tuple]:

@@ -10,7 +10,7 @@ EXAMPLES = (
     "fcn predict pictures/ film.mp4 configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted --batch-size 4 --frames",
 )
 
-KINDS = ["labels", "overlays", "probabilities", "confidence", "logits"]
+KINDS = ["labels", "overlays", "probabilities", "confidence", "logits", "geojson", "coco"]
 INTERRUPTED = "Interrupted. What is in {out} is whole."
 
 
@@ -48,7 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--save", nargs="+", choices=KINDS, default=KINDS[:2], metavar="KIND", help=f"of {', '.join(KINDS)}"
     )
-    parser.add_argument("--classes", nargs="+", metavar="NAME", help="whose probabilities and logits are saved")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="of which all but labels are saved")
     parser.add_argument(
         "--save-type", choices=["uint8", "float16"], default="uint8", help="of probabilities and confidence"
     )
@@ -72,6 +72,7 @@ def run(args: Namespace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from fcn_plugin.apis.inference.polygon_writer import PolygonWriter
     from fcn_plugin.apis.inference.predictor import Predictor
     from fcn_plugin.apis.inference.run import Inference, Step
     from fcn_plugin.apis.inference.sources import check_order, find_sources
@@ -85,14 +86,18 @@ def run(args: Namespace) -> None:
     tiles = {"model.test_cfg.mode": "tiles", "model.test_cfg.tile": args.tile} if args.tile else {}
     predictor = Predictor.from_files(args.config, args.weights, {**args.cfg_options, **tiles}, **options)
     outputs = predictor.outputs(args.save, chosen=args.classes, save_type=args.save_type, measure=args.confidence)
+    polygons = [kind for kind in ("geojson", "coco") if kind in args.save]
+    meta = predictor.dataset_meta
     what = dict(
         overlays="overlays" in args.save and not args.no_overlay,
         labels="labels" in args.save and not args.no_png,
         class_names=args.class_names,
         outputs=outputs,
         format=args.format,
+        polygons=polygons
+        and PolygonWriter(args.out, meta["classes"], polygons, args.classes, meta.get("reduce_zero_label", False)),
     )
-    writer = PredictionWriter(args.out, predictor.dataset_meta, args.opacity, **what)
+    writer = PredictionWriter(args.out, meta, args.opacity, **what)
     failed, finished = [], 0
     columns = TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:

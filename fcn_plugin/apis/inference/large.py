@@ -82,6 +82,8 @@ class LargePrediction:
             windows.close()
 
     def _predict(self, source: Source, windows: TiffWindows, on_share: Callable[[float], None]) -> str | None:
+        import tifffile
+
         planes, remarks = self._planes(windows)
         folder = self.writer.out / source.folder / f".{source.path.stem}.partial"
         found, _ = read_journal(folder)
@@ -92,6 +94,8 @@ class LargePrediction:
             return "; ".join(remarks)
         if found is None and all(_software(path) == software for path in paths.values()):
             on_share(1)
+            if self.writer.polygons:
+                self._write_polygons(source, tifffile.imread(paths[LABELS]), windows)
             return "it was predicted before with the very same settings"
         with torch.no_grad():
             pictures = WindowedPictures(self.predictor, windows, folder.with_name(f"{folder.name}.window"))
@@ -108,6 +112,8 @@ class LargePrediction:
                     self._compute(pictures, partial, side, on_share)
                     for name, path in paths.items():
                         self._finish(name, path, partial, windows, software)
+                    if self.writer.polygons:
+                        self._write_polygons(source, partial.read(LABELS, 0, slice(0, windows.size[0])), windows)
                     partial.remove()
                 finally:
                     partial.close()
@@ -121,7 +127,7 @@ class LargePrediction:
 
     def _planes(self, windows: TiffWindows) -> tuple[dict[str, Plane], list[str]]:
         planes, remarks = {}, []
-        if self.writer.labels:
+        if self.writer.labels or self.writer.polygons:
             planes[LABELS] = Plane(1, np.uint8)
         if self.writer.overlays and (windows.bits == 8 or not isinstance(self.predictor.load, LoadBands)):
             planes[OVERLAYS] = Plane(3, np.uint8)
@@ -167,6 +173,10 @@ class LargePrediction:
             partial.write((rows, columns), values)
             done += (rows.stop - rows.start) * (columns.stop - columns.start)
             on_share(min(done / (height * width), 0.999))
+
+    def _write_polygons(self, source: Source, indices: np.ndarray, windows: TiffWindows) -> None:
+        labels = self.writer.labels_of(indices)
+        self.writer.polygons.write(source.name, source.file_name, labels, windows.geo_tags)
 
     def _finish(self, name: str, path: Path, partial: PartialPrediction, windows: TiffWindows, software: str) -> None:
         bands, dtype = partial.planes[name]

@@ -89,7 +89,7 @@ def make_outputs(
     for name, value, known in (("save type", save_type, SAVE_TYPES), ("confidence", measure, MEASURES)):
         if value not in known:
             raise ValueError(f"the {name} must be {' or '.join(known)}, got {value!r}")
-    places = list(range(len(classes))) if chosen is None else [_place(name, classes) for name in dict.fromkeys(chosen)]
+    places = class_places(classes, chosen)
     names, dtype = tuple(classes[place] for place in places), np.dtype(save_type)
     single = scores == 1
     of_kinds = {
@@ -105,8 +105,16 @@ def make_outputs(
     return [of_kinds[kind] for kind in dict.fromkeys(kinds) if kind in of_kinds]
 
 
-def _place(name: str, classes: Sequence[str]) -> int:
-    if name not in classes:
-        known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-        raise ValueError(f"there is no class {name!r} among {known}{nearest(name, classes)}")
-    return list(classes).index(name)
+def class_places(classes: Sequence[str], chosen: Sequence[str] | None) -> list[int]:
+    """The indices of the classes that are chosen by their names, of all by default.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if chosen is None:
+        return list(range(len(classes)))
+    for name in chosen:
+        if name not in classes:
+            known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+            raise ValueError(f"there is no class {name!r} among {known}{nearest(name, classes)}")
+    return [list(classes).index(name) for name in dict.fromkeys(chosen)]

@@ -82,6 +82,8 @@ class Inference:
         if any(not source.is_video and is_tiff(source.path) for source in sources) and self.predictor.predicts_tiles:
             self._large = LargePrediction(self.predictor, self.writer)
         self._predict_pictures([source for source in sources if not source.is_video])
+        if self.writer.polygons:
+            self.writer.polygons.finish()
         for source in videos:
             self._predict_video(source)
 
@@ -124,8 +126,10 @@ class Inference:
             if isinstance(result, str):
                 self.on_step(Step(source, problem=result))
             else:
-                geo_tags = geo_tags_of(source.path) if self.writer.format == "tiff" else []
+                geo_tags = geo_tags_of(source.path)
                 self.writer.write(source.name, sample.image, result.labels, result.values, geo_tags)
+                if self.writer.polygons:
+                    self.writer.polygons.write(source.name, source.file_name, result.labels, geo_tags)
                 number, kind = frames_of(source.path)
                 remark = f"it has {number} {kind}, of which the first alone is predicted" if number > 1 else None
                 self.on_step(Step(source, remark=remark))

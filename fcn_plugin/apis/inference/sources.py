@@ -33,6 +33,11 @@ class Source:
     name: str
 
     @property
+    def file_name(self) -> str:
+        """Its name with its suffix."""
+        return f"{self.name}{self.path.suffix}"
+
+    @property
     def folder(self) -> Path:
         """The folders of its name."""
         return Path(self.name).parent

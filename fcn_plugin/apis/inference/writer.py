@@ -13,6 +13,7 @@ from ...evaluation.painter import Painter
 from ...utils.files import atomic_write
 from ...utils.tiled_tiff import write_tiled
 from .outputs import Output
+from .polygon_writer import PolygonWriter
 from .sources import LABELS, OVERLAYS
 from .value_writer import check_format, write_values
 
@@ -33,6 +34,7 @@ class PredictionWriter:
         outputs (Sequence[Output]): what else to write.
         format (str, optional): ``tiff`` for all, with where on the earth a TIFF lies; ``npz`` or ``png`` for the
             further outputs. By default these are ``npz``, and the others PNGs.
+        polygons (PolygonWriter, optional): writes polygons, too; of large pictures, labels are then written as well.
 
     Raises:
         ValueError: for another opacity, more classes than PNGs of indices hold, an unknown format or one that does not
@@ -49,16 +51,17 @@ class PredictionWriter:
         class_names: bool = False,
         outputs: Sequence[Output] = (),
         format: str | None = None,
+        polygons: PolygonWriter | None = None,
     ) -> None:
         if not 0 <= opacity <= 1:
             raise ValueError(f"the opacity must be from 0 (the picture alone) to 1, got {opacity}")
-        if not (overlays or labels or outputs):
+        if not (overlays or labels or outputs or polygons):
             raise ValueError("neither overlays nor labels are wanted: there is nothing to write")
         check_format(format or "npz", outputs)
         self._meta, self._reduced = dataset_meta, bool(dataset_meta.get("reduce_zero_label"))
         check_number_of_classes(len(dataset_meta["classes"]), self._reduced)
         self.out, self.overlays, self.labels, self.class_names = Path(out), overlays, labels, class_names
-        self.outputs, self.format = outputs, format
+        self.outputs, self.format, self.polygons = outputs, format, polygons
         self._painter = Painter(dataset_meta, opacity)
         #: Colours of the indices that are written, from 0 on.
         self.palette = [*[[0, 0, 0]] * self._reduced, *dataset_meta["palette"]]
@@ -112,6 +115,10 @@ class PredictionWriter:
     def indices(self, labels: np.ndarray) -> np.ndarray:
         """Class indices, uint8 (H, W), as they are written: as the data set has them in its own files."""
         return labels + np.uint8(self._reduced)
+
+    def labels_of(self, indices: np.ndarray) -> np.ndarray:
+        """The reverse of :meth:`indices`."""
+        return indices - np.uint8(self._reduced)
 
     def overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape."""
