@@ -45,6 +45,7 @@ class TiffWindows:
     Attributes:
         size (tuple[int, int]): height and width in pixels.
         bits (int): of each value.
+        pages (int): how many there are, without smaller copies and masks.
         geo_tags (list[tuple]): those of :data:`GEO_TAGS` that it has, as tifffile takes ``extratags``.
         block (int): bytes of the strips or tiles when they are decoded, which bound the memory.
 
@@ -61,10 +62,11 @@ class TiffWindows:
         self.path = Path(path)
         try:
             self._file = tifffile.TiffFile(self.path)
-            all_pages = [self._file.pages[i] for i in range(len(self._file.pages) if pages else 1)]
+            all_pages = list(self._file.pages)
             first = all_pages[0]
             self.size, self.bits = (first.imagelength, first.imagewidth), first.bitspersample
-            self._pages = [page for page in all_pages if (page.imagelength, page.imagewidth) == self.size]
+            whole = [page for page in all_pages if not page.subfiletype and page.shape[:2] == first.shape[:2]]
+            self.pages, self._pages = len(whole) or 1, whole if pages and whole else [first]
             self.geo_tags = _geo_tags(first)
             turned = ORIENTATION in first.tags and first.tags[ORIENTATION].value != 1
         except Exception as error:  # of many kinds, for what is damaged

@@ -85,6 +85,8 @@ class LargePrediction:
         import tifffile
 
         planes, remarks = self._planes(windows)
+        if windows.pages > 1 and not getattr(self.predictor.load, "pages", False):
+            remarks.append(f"it has {windows.pages} pages, of which the first alone is predicted")
         folder = self.writer.out / source.folder / f".{source.path.stem}.partial"
         found, _ = read_journal(folder)
         settings = self._settings(source, planes)

@@ -62,7 +62,11 @@ class PartialPrediction:
         self.kept = len(self.done)
         try:
             if found is None or self.changed:
-                self._begin(settings)
+                try:
+                    self._begin(settings)
+                except OSError:
+                    shutil.rmtree(folder, ignore_errors=True)  # what was taken of a full disk
+                    raise
             self._files = {name: os.open(folder / f"{name}.raw", os.O_RDWR) for name in planes}
             self._journal = open(folder / JOURNAL, "r+b")
             content = self._journal.read()

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -12,6 +14,7 @@ from fcn_plugin.apis.inference.run import Inference
 from fcn_plugin.apis.inference.sources import find_sources
 from fcn_plugin.apis.inference.value_writer import write_values
 from fcn_plugin.apis.inference.writer import PredictionWriter
+from fcn_plugin_cli.main import main
 
 KINDS = ["logits", "probabilities", "confidence", "labels"]
 CLASSES = ["sky", "sea", "land"]
@@ -133,3 +136,28 @@ def test_png_of_float16():
     outputs = make_outputs(KINDS, CLASSES, 3)
     with pytest.raises(ValueError, match="PNGs hold no logits of float16: choose tiff or npz"):
         PredictionWriter("out", dict(classes=CLASSES, palette=[[0] * 3] * 3), outputs=outputs, format="png")
+
+
+def test_command(files, tmp_path, monkeypatch):
+    """All kinds, of a TIFF by windows and of a PNG; polygons of both in one file."""
+    monkeypatch.chdir(tmp_path)
+    image = picture(2, (120, 700))
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite("in/a.tif", image[..., ::-1], photometric="rgb", metadata=None, tile=(64, 64), compression="zlib")
+    write_picture(tmp_path / "in/b.png", 2, (30, 40))
+    words = "--out out --tile 128 --save labels confidence geojson coco --confidence margin --device cpu"
+    main(["predict", "in", *files, *words.split()])
+    kinds = {"labels/a.tif", "labels/b.png", "confidence/a.tif", "confidence/b.npz"}
+    assert files_below(tmp_path / "out") == {*kinds, "geojson/a.geojson", "geojson/b.geojson", "coco.json"}
+    found = json.loads((tmp_path / "out/coco.json").read_text())
+    assert [one["file_name"] for one in found["images"]] == ["a.tif", "b.png"]
+    labels = [tifffile.imread("out/labels/a.tif"), np.array(Image.open("out/labels/b.png"))]
+    for number, one in enumerate(labels, 1):
+        counts = np.bincount(one.ravel(), minlength=21)
+        for index in range(21):
+            areas = [
+                annotation["area"]
+                for annotation in found["annotations"]
+                if (annotation["image_id"], annotation["category_id"]) == (number, index + 1)
+            ]
+            assert sum(areas) == counts[index]
