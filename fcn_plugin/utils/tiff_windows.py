@@ -14,6 +14,7 @@ import numpy as np
 
 from .bands import INSTALL, TIFF
 from .text import first_line
+from .tiled_tiff import saying_no_room
 
 #: Tags that say where on the earth a picture lies (GeoTIFF): the size of its pixels, a point, a matrix, and the
 #: coordinate system with its numbers and texts.
@@ -112,12 +113,14 @@ class TiffWindows:
         """Write a window as a TIFF of the same kind, which any reader takes as it takes the whole.
 
         Raises:
-            ValueError, OSError: as :meth:`read`; if it cannot be written.
+            ValueError, OSError: as :meth:`read`.
+            CannotWriteError: if it cannot be written.
         """
         import tifffile
 
-        with tifffile.TiffWriter(path) as file:
-            for page, image in zip(self._pages, self.read(rows, columns)):
+        images = self.read(rows, columns)
+        with saying_no_room(path), tifffile.TiffWriter(path) as file:
+            for page, image in zip(self._pages, images):
                 file.write(image if image.shape[2] > 1 else image[..., 0], metadata=None, **_kind(page))
 
     def _read(self, number: int, rows: slice, columns: slice) -> np.ndarray:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from .files import atomic_write
+from .files import CannotWriteError, atomic_write
 
 TILE = 256  #: pixels of a side
 #: From so many bytes on, before compression, files are BigTIFFs: the offsets of others end at 4 GiB.
 BIG = 3 << 30
+
+
+@contextmanager
+def saying_no_room(path: Path) -> Iterator[None]:
+    """Say in a sentence that a TIFF cannot be written: NumPy, which writes the pixels, does not tell why.
+
+    Raises:
+        CannotWriteError: if it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CannotWriteError(path, error.strerror or f"no room on the disk ({error})") from error
 
 
 def write_tiled(
@@ -54,6 +68,7 @@ def write_tiled(
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         atomic_write(path) as partial,
+        saying_no_room(path),
         tifffile.TiffWriter(partial, bigtiff=np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize >= BIG) as file,
     ):
         file.write(

@@ -55,12 +55,7 @@ class WindowedPictures:
     def sample(self, rows: slice, columns: slice) -> Sample:
         """A window as the test pipeline reads it."""
         path = self._folder / WINDOW
-        try:
-            self._windows.write_window(path, rows, columns)
-        except OSError as error:
-            if str(path) != str(error.filename or path):
-                raise
-            raise CannotWriteError(self._folder, str(error.strerror)) from error
+        self._windows.write_window(path, rows, columns)
         try:
             return self._predictor.read(path)
         except ValueError as error:  # it tells of the picture, not of the window
