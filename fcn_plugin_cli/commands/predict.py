@@ -6,6 +6,7 @@ from pathlib import Path
 from .options import add_cfg_options, add_config
 
 EXAMPLES = (
+    "fcn predict city.tif configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted --tile 1024 --save labels geojson",
     "fcn predict photo.jpg configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted",
     "fcn predict pictures/ film.mp4 configs/fcn8s_vgg16_voc.py fcn8s.pth --out predicted --batch-size 4 --frames",
 )

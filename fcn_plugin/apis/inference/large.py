@@ -135,6 +135,8 @@ class LargePrediction:
             planes[OVERLAYS] = Plane(3, np.uint8)
         elif self.writer.overlays:
             remarks.append(f"no overlay: {windows.bits} bits would be shown in other colours in each window")
+        if OVERLAYS in planes and self.writer.class_names:
+            remarks.append("its overlay has no names of classes, which would be in each window")
         planes.update({one.name: Plane(len(one.bands), one.dtype) for one in self.writer.outputs})
         return planes, remarks
 
@@ -170,7 +172,7 @@ class LargePrediction:
                 values[LABELS] = self.writer.indices(labels)[None]
             if OVERLAYS in partial.planes:
                 image = pictures.sample(rows, columns).image
-                values[OVERLAYS] = self.writer.overlay(image, labels).transpose(2, 0, 1)
+                values[OVERLAYS] = self.writer.overlay(image, labels, names=False).transpose(2, 0, 1)
             values.update({one.name: one.values(logits[0]) for one in self.writer.outputs})
             partial.write((rows, columns), values)
             done += (rows.stop - rows.start) * (columns.stop - columns.start)

@@ -120,6 +120,9 @@ class PredictionWriter:
         """The reverse of :meth:`indices`."""
         return indices - np.uint8(self._reduced)
 
-    def overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape."""
-        return self._painter.paint(image, labels, self.class_names)
+    def overlay(self, image: np.ndarray, labels: np.ndarray, names: bool = True) -> np.ndarray:
+        """Paint class indices, uint8 (H, W), over a picture, BGR, uint8 (H, W, 3): RGB of the same shape.
+
+        Without ``names``, those of the classes are left out in any case.
+        """
+        return self._painter.paint(image, labels, self.class_names and names)

@@ -12,6 +12,7 @@ from testing.utils import tiny_config
 
 import fcn_plugin.apis.inference.large as large_module
 import fcn_plugin.apis.inference.partial as partial_module
+from fcn_plugin.apis.inference.partial import PartialPrediction, Plane
 from fcn_plugin.apis.inference.predictor import Predictor
 from fcn_plugin.apis.inference.run import Inference
 from fcn_plugin.apis.inference.sources import find_sources
@@ -152,6 +153,25 @@ def test_other_settings(folder, predictors, tmp_path, monkeypatch):
     ((step,), _) = infer(predictors[1], folder / "a.tif", tmp_path, opacity=0.2, labels=False)
     assert step.remark == "begun anew, as other outputs had been given"
     assert files_below(tmp_path) == {"overlays/a.tif"}
+
+
+def test_two_at_a_time(tmp_path):
+    """Refused; what was begun with other settings is gone, and what is finished is read back."""
+    planes = dict(a=Plane(2, np.uint16))
+    values = np.arange(24).reshape(2, 3, 4)
+    first = PartialPrediction(tmp_path / "p", dict(x=1), (6, 7), planes)
+    with pytest.raises(CannotWriteError, match="another process is predicting this picture"):
+        PartialPrediction(tmp_path / "p", dict(x=1), (6, 7), planes)
+    first.write((slice(2, 5), slice(3, 7)), dict(a=values))
+    first.close()
+    second = PartialPrediction(tmp_path / "p", dict(x=1), (6, 7), planes)
+    assert second.done == {(2, 5, 3, 7)} and second.kept == 1
+    assert np.array_equal(second.read("a", 1, slice(2, 5))[:, 3:], values[1])
+    second.close()
+    third = PartialPrediction(tmp_path / "p", dict(x=2), (6, 7), planes)
+    assert third.changed == ["x"] and not third.done and not third.read("a", 1, slice(0, 6)).any()
+    third.remove()
+    assert not (tmp_path / "p").exists()
 
 
 def test_left_out(folder, predictors, tmp_path):
