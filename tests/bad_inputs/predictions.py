@@ -128,6 +128,21 @@ TABLE = [
     Bad("predict-batch", "the batch size must be at least 1, got 0", command=f"{PREDICT} --batch-size 0"),
     Bad("predict-opacity", "the opacity must be from 0", command=f"{PREDICT} --opacity 2"),
     Bad("predict-nothing-wanted", "there is nothing to write", command=f"{PREDICT} --no-overlay --no-png"),
+    Bad(
+        "predict-class",
+        "there is no class 'rectangel' among background, ",
+        command=f"{PREDICT} --save probabilities --classes rectangel",
+    ),
+    Bad("predict-png-of-logits", "PNGs hold no logits of float16", command=f"{PREDICT} --save logits --format png"),
+    Bad("predict-tile", "must be a multiple of the network's stride 32, got 100", command=f"{PREDICT} --tile 100"),
+    Bad(
+        "predict-resized-windows",
+        "the step Resize of the test pipeline needs the whole picture",
+        config="test_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImageFromFile'),"
+        " dict(type='Resize', scale=(64, 64)), dict(type='PackSegInputs')]))",
+        command=f"{PREDICT.replace('data/JPEGImages', 'float.tif')} --tile 64",
+        prepare=float_picture,
+    ),
     Bad("predict-palette", "ADE20KDataset has 150 classes, the model 6", command=f"{PREDICT} --palette ADE20KDataset"),
     Bad("predict-out-file", "out is no directory; give another directory", command=PREDICT, prepare=out_file),
     Bad("export-suffix", "must end in .onnx or .pt2, got net.pth", command=EXPORT.replace("pt2", "pth")),

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from .outputs import CONFIDENCE, LOGITS, PROBABILITIES
+
 IMAGE_SUFFIXES = frozenset(".bmp .gif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split())
 VIDEO_SUFFIXES = frozenset(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .webm .wmv".split())
 CONFIG_SUFFIXES = frozenset(".py .json .yaml .yml".split())
 #: Directories of the predictions: pictures with the classes painted over them, and class indices.
 OVERLAYS, LABELS = "overlays", "labels"
+FOLDERS = (OVERLAYS, LABELS, PROBABILITIES, CONFIDENCE, LOGITS)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ class Source:
 
     path: Path
     name: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name with its suffix."""
+        return f"{self.name}{self.path.suffix}"
+
+    @property
+    def folder(self) -> Path:
+        """The folders of its name."""
+        return Path(self.name).parent
 
     @property
     def is_video(self) -> bool:
@@ -55,7 +68,7 @@ def find_sources(given: Sequence[str], out: str | Path) -> list[Source]:
     """
     if Path(out).exists() and not Path(out).is_dir():
         raise NotADirectoryError(f"{out} is a file: give a directory for the predictions")
-    written = tuple(Path(os.path.abspath(out), name) for name in (OVERLAYS, LABELS))
+    written = tuple(Path(os.path.abspath(out), name) for name in FOLDERS)
     sources: dict[tuple[bool, str], Source] = {}
     paths: set[str] = set()
     for one in given:

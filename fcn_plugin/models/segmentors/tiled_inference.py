@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -67,19 +67,28 @@ class TiledInference:
                     f" Set model.test_cfg.overlap to {4 * stride} or so, which blends tiles and is not exact"
                 ) from error
 
-    def blocks(self, model: EncoderDecoder, pictures: Pictures) -> Iterator[tuple[Block, Tensor]]:
+    def blocks(
+        self,
+        model: EncoderDecoder,
+        pictures: Pictures,
+        side: int | None = None,
+        wanted: Callable[[Block], bool] = lambda block: True,
+    ) -> Iterator[tuple[Block, Tensor]]:
         """Logits (N, K, h, w) of blocks of pictures, which cover them without overlap; in no certain order.
 
         Args:
             model (EncoderDecoder): the segmentor, in eval mode.
             pictures (Pictures): as the data preprocessor prepares them.
+            side (int, optional): of the tiles, by default :meth:`side`.
+            wanted (Callable): whether a block is wanted. Of these, the logits are the very same whichever others are:
+                windows are computed together with those that they always are.
 
         Raises:
             ValueError: for pictures of a size at which tiles would not be exact.
         """
-        side, size = self.side(model, pictures), tuple(pictures.shape[2:])
+        side, size = side or self.side(model, pictures), tuple(pictures.shape[2:])
         if self.locality is None:
-            yield from self._blended(model, pictures, side)
+            yield from self._blended(model, pictures, side, wanted)
             return
         cut = list(tiles(size, side, self.locality.margin, self.stride))
         if len(cut) > 1:
@@ -90,20 +99,28 @@ class TiledInference:
                 f" set model.size_divisor={self.stride}, or for heads of the toolbox"
                 f" model.data_preprocessor.test_cfg=dict(size_divisor={self.stride})"
             )
-        for tile, logits in self._run(model, pictures, ((one, one.window) for one in cut)):
+        windows = ((one, one.window) for one in cut)
+        for tile, logits in self._run(model, pictures, windows, lambda tile: wanted(tile.block)):
             rows, columns = tile.inside
             yield tile.block, logits[:, :, rows, columns]
 
-    def _blended(self, model: EncoderDecoder, pictures: Pictures, side: int) -> Iterator[tuple[Block, Tensor]]:
+    def _blended(
+        self, model: EncoderDecoder, pictures: Pictures, side: int, wanted: Callable[[Block], bool]
+    ) -> Iterator[tuple[Block, Tensor]]:
         """A block of full width behind each row of windows: no more than their logits are held."""
         overlap, (height, width) = self.settings.overlap, pictures.shape[2:]
         rows, columns = (overlapping(length, side, overlap, self.stride) for length in (height, width))
         weights = [blend_weights(windows, overlap) for windows in (rows, columns)]
         if len(rows) * len(columns) > 1:
             self._announce(side)
+        ends = [*(row.start for row in rows[1:]), height]
+        needed = [wanted((slice(row.start, end), slice(0, width))) for row, end in zip(rows, ends)]
         held: Tensor | None = None
-        for number, row in enumerate(rows):
-            end, total = rows[number + 1].start if number + 1 < len(rows) else height, None
+        for number, (row, end) in enumerate(zip(rows, ends)):
+            total = None
+            if not any(needed[n] and rows[n].start < row.stop for n in range(number, len(rows))):
+                held = None  # nothing of this row is in a block that is wanted
+                continue
             windows = ((place, (row, column)) for place, column in enumerate(columns))
             for place, logits in self._run(model, pictures, windows):
                 if total is None:
@@ -112,11 +129,16 @@ class TiledInference:
                         total[:, :, : held.shape[2]] = held
                 weight = weights[0][number][:, None] * weights[1][place]
                 total[:, :, :, columns[place]] += logits * weight.to(logits)
-            yield (slice(row.start, end), slice(0, width)), total[:, :, : end - row.start]
+            if needed[number]:
+                yield (slice(row.start, end), slice(0, width)), total[:, :, : end - row.start]
             held = total[:, :, end - row.start :].clone()
 
     def _run(
-        self, model: EncoderDecoder, pictures: Pictures, windows: Iterable[tuple[Any, Block]]
+        self,
+        model: EncoderDecoder,
+        pictures: Pictures,
+        windows: Iterable[tuple[Any, Block]],
+        wanted: Callable[[Any], bool] = lambda name: True,
     ) -> Iterator[tuple[Any, Tensor]]:
         """What each window is called, and its logits; ``batch`` windows of the same size are computed together."""
         waiting: dict[tuple[int, int], list[tuple[Any, Block]]] = {}
@@ -124,9 +146,9 @@ class TiledInference:
             size = tuple(side.stop - side.start for side in one[1])
             waiting.setdefault(size, []).append(one)
             if len(waiting[size]) == self.settings.batch:
-                yield from _together(model, pictures, waiting.pop(size))
+                yield from _together(model, pictures, waiting.pop(size), wanted)
         for some in waiting.values():
-            yield from _together(model, pictures, some)
+            yield from _together(model, pictures, some, wanted)
 
     def side(self, model: EncoderDecoder, pictures: Pictures) -> int:
         """Height and width of the tiles for pictures, in pixels; with ``tile='auto'``, of what fits into the memory."""
@@ -169,12 +191,13 @@ class TiledInference:
         return max(least, min(longest, (math.isqrt(int(pixels)) - around) // self.stride * self.stride))
 
 
-def tiles_of(model: EncoderDecoder, pictures: Pictures) -> Iterator[tuple[Block, Tensor]]:
+def tiles_of(model: EncoderDecoder, pictures: Pictures, **settings: Any) -> Iterator[tuple[Block, Tensor]]:
     """Logits (N, K, h, w) of pictures (N, C, H, W) by blocks, for a segmentor with ``test_cfg.mode='tiles'``.
 
-    See :meth:`TiledInference.blocks`. Windows are read when they are needed, and no logits are kept.
+    See :meth:`TiledInference.blocks`, also for the settings. Windows are read when they are needed, and no logits are
+    kept.
     """
-    return model.tiling.blocks(model, pictures)
+    return model.tiling.blocks(model, pictures, **settings)
 
 
 def whole_logits(model: EncoderDecoder, images: Tensor) -> Tensor:
@@ -217,22 +240,31 @@ def labels(model: EncoderDecoder, images: Tensor) -> Tensor:
     """Classes (N, 1, H, W) of images (N, C, H, W), of the types of the toolbox's, without logits of the whole."""
     whole = None
     for (rows, columns), logits in tiles_of(model, images):
-        if logits.shape[1] > 1:
-            predicted = logits.argmax(1, keepdim=True)
-        else:
-            predicted = (logits.sigmoid() > model.decode_head.threshold).to(logits)
+        predicted = classes_of(model, logits)
         if whole is None:
             whole = predicted.new_empty(len(images), 1, *images.shape[2:])
         whole[:, :, rows, columns] = predicted
     return whole
 
 
+def classes_of(model: EncoderDecoder, logits: Tensor) -> Tensor:
+    """Classes (N, 1, h, w) of logits (N, K, h, w), as the toolbox has them; with a single score, of its type."""
+    if logits.shape[1] > 1:
+        return logits.max(1, keepdim=True).indices  # on CPUs in a third of the time of argmax
+    return (logits.sigmoid() > model.decode_head.threshold).to(logits)
+
+
 def _together(
-    model: EncoderDecoder, pictures: Pictures, windows: list[tuple[Any, Block]]
+    model: EncoderDecoder,
+    pictures: Pictures,
+    windows: list[tuple[Any, Block]],
+    wanted: Callable[[Any], bool],
 ) -> Iterator[tuple[Any, Tensor]]:
+    if not any(wanted(name) for name, _ in windows):
+        return
     images = torch.cat([pictures[:, :, rows, columns] for _, (rows, columns) in windows])
     parts = _encode_decode(model, images).chunk(len(windows))
-    yield from zip((name for name, _ in windows), parts)
+    yield from ((name, part) for (name, _), part in zip(windows, parts) if wanted(name))
 
 
 def _encode_decode(model: nn.Module, images: Tensor) -> Tensor:

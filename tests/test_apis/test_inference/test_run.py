@@ -4,7 +4,7 @@ from PIL import Image
 from testing.inference_files import files_below, index_png, picture, read_video, write_picture, write_video
 
 from fcn_plugin.apis.inference import run as run_module
-from fcn_plugin.apis.inference.predictor import Sample
+from fcn_plugin.apis.inference.predictor import Prediction, Sample
 from fcn_plugin.apis.inference.run import Inference
 from fcn_plugin.apis.inference.sources import Source, find_sources
 from fcn_plugin.apis.inference.writer import PredictionWriter
@@ -15,6 +15,8 @@ SIZES = [(40, 48), (20, 30), (40, 48), (20, 30), (40, 48), (10, 10)]
 
 class Quarters:
     """In place of a model: classes by brightness. Notes its batches, and fails for too many pixels at once."""
+
+    predicts_tiles = False
 
     def __init__(self, most=10**9):
         self.most, self.batches = most, []
@@ -30,12 +32,12 @@ class Quarters:
     def prepare(self, image):
         return Sample(image, dict(inputs=np.empty(image.shape)))
 
-    def predict(self, samples):
+    def predict_outputs(self, samples, outputs=()):
         assert len({sample.sizes for sample in samples}) == 1
         self.batches.append([sample.image.shape[:2] for sample in samples])
         if sum(sample.image[..., 0].size for sample in samples) > self.most:
             raise RuntimeError("out of memory\nof some device")
-        return [sample.image.mean(-1).astype(np.uint8) // 64 for sample in samples]
+        return [Prediction(sample.image.mean(-1).astype(np.uint8) // 64) for sample in samples]
 
 
 @pytest.fixture

@@ -324,3 +324,17 @@ def test_wrong_settings(settings, says):
 
 def test_default_tile_and_settings_of_other_modes():
     assert build(on("fcnvgg-bn"), crop_size=(64, 64), stride=(32, 32)).tiling.settings.tile == 1024
+
+
+@pytest.mark.parametrize("settings", [dict(tile=32, batch=2), dict(tile=96, overlap=64)])
+def test_some_blocks_alone(settings):
+    """Wanted alone, a block has the very same logits: a prediction that was interrupted goes on so."""
+    model = build(vgg(1, fc6_padding="same"), **settings)
+    image = torch.randn(1, 3, 620, 560)
+    blocks = list(tiles_of(model, image))
+    assert len(blocks) > 3
+    for left in (range(1, len(blocks)), range(2, 4), range(len(blocks) - 1, len(blocks))):
+        missing = [blocks[number] for number in left]
+        found = list(tiles_of(model, image, wanted=[place for place, _ in missing].__contains__))
+        assert [place for place, _ in found] == [place for place, _ in missing]
+        assert all(torch.equal(logits, whole) for (_, logits), (_, whole) in zip(found, missing))
