@@ -156,7 +156,7 @@ TABLE = [
     ),
     Bad("export-tiles", "tests it in mode 'tiles'", command=EXPORT, options="model.test_cfg.mode=tiles"),
     Bad(
-        "predict-tile",
+        "predict-tile-of-settings",
         "got 100: set it to 96 or 128",
         command=PREDICT,
         options="model.test_cfg.mode=tiles model.test_cfg.tile=100",
