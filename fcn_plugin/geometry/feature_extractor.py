@@ -60,15 +60,21 @@ def _located(maps: Sequence[FeatureMap], coord_maps: Sequence[CoordMap] | None) 
     return tuple(FeatureMap(one.channels, at) for one, at in zip(maps, coord_maps))
 
 
-#: What was measured in this process, by the layers of the network and what is seen of its maps: it takes a second,
-#: and a training builds its model several times.
+#: What was measured in this process, by the layers of the network, their settings, and what is seen of its maps: it
+#: takes a second, and a training builds its model several times.
 _MEASURED: dict[tuple, tuple[FeatureMap, ...]] = {}
+
+
+PLAIN = (bool, int, float, str, tuple, list, type(None))  #: kinds of settings of layers
 
 
 def _measured(backbone: nn.Module) -> tuple[FeatureMap, ...]:
     if (maps := dry_run(backbone)) is None:
         return _measure(backbone)
-    key = (repr(backbone), maps)
+    settings = [
+        {key: value for key, value in vars(one).items() if isinstance(value, PLAIN)} for one in backbone.modules()
+    ]
+    key = (repr(backbone), repr(settings), maps)  # what a layer prints need not be all that it computes with
     if key not in _MEASURED:
         _MEASURED[key] = _measure(backbone)
     return _MEASURED[key]

@@ -6,7 +6,7 @@ from testing.narrow_backbones import BACKBONES
 from torch import nn
 
 from fcn_plugin.checks.model import build_without_values
-from fcn_plugin.geometry import FeatureMap, read_feature_maps
+from fcn_plugin.geometry import FeatureMap, feature_extractor, read_feature_maps
 from fcn_plugin.geometry.feature_extractor import dry_run, takes_size
 from fcn_plugin.models.backbones import FCNVGG
 from fcn_plugin.models.necks import FCConvNeck
@@ -84,3 +84,20 @@ def test_build_without_values(name):
 def test_sizes():
     unet = MODELS.build(BACKBONES["unet"])
     assert takes_size(unet, (32, 48)) and not takes_size(unet, (32, 49))
+
+
+class Shifted(nn.Module):
+    """A network that prints nothing of where it pads."""
+
+    def __init__(self, left: int):
+        super().__init__()
+        self.conv, self.left = nn.Conv2d(3, 4, 8, stride=8), left
+
+    def forward(self, x):
+        sides = (self.left, 8 - self.left)
+        return (self.conv(nn.functional.pad(x, (*sides, *sides))),)
+
+
+def test_what_was_measured_is_kept_for_the_same_settings_alone():
+    offsets = [float(feature_extractor._measured(Shifted(left))[0].coord_map.offset) for left in (0, 4, 0)]
+    assert offsets == [3.5, -0.5, 3.5]
