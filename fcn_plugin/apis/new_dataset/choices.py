@@ -15,6 +15,7 @@ from .facts import DatasetFacts
 from .trunks import StartWeights, Trunk, find_trunk, start_weights
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+BACKGROUND = "background"
 NO_WEIGHTS = "no pretrained ones could be downloaded ({} gives some): training starts at random"
 CELL = 32  #: of the coarsest map, in pixels: sides of crops are multiples of it
 CROP, FAST_CROP = 512, 320  #: longest sides of crops, in pixels
@@ -72,7 +73,7 @@ class Choices:
         lr: learning rate.
         lr_factor: a part of the model, and the factor by which it learns faster or slower.
         sigmoid: one score for two classes.
-        foreground: the figures are those of the second class.
+        foreground: index of the class whose figures are given, that is not called background; None for more classes.
         reasons: setting, value and why, for the user.
     """
 
@@ -90,7 +91,7 @@ class Choices:
     lr: float
     lr_factor: tuple[str, float]
     sigmoid: bool
-    foreground: bool
+    foreground: int | None
     reasons: tuple[tuple[str, str, str], ...] = field(repr=False)
 
 
@@ -241,11 +242,12 @@ def _learning_rate(trunk: Trunk, start: StartWeights, because: Because) -> tuple
     return lr, (part, factor)
 
 
-def _foreground(facts: DatasetFacts, wishes: Wishes, because: Because) -> bool:
+def _foreground(facts: DatasetFacts, wishes: Wishes, because: Because) -> int | None:
     if len(facts.classes) != 2:
-        return False
-    name = facts.classes[1]
+        return None
+    foreground = 0 if facts.classes[1].casefold() == BACKGROUND else 1
+    name = facts.classes[foreground]
     because("figures", "IoU, Dice, precision and recall", f"of {name}: the mean over two classes says little")
     if wishes.sigmoid:
-        because("scores", "one", "--sigmoid: where its sigmoid is above 0.5, it is " + name)
-    return True
+        because("scores", "one", "--sigmoid: where its sigmoid is above 0.5, it is " + facts.classes[1])
+    return foreground

@@ -31,6 +31,7 @@ class MaskFacts:
         lossy: whether its format changes values.
         counts: number of pixels of each value.
         flat: number of those in areas of each value.
+        one_bit: whether it has bits, of which 1 is white.
     """
 
     path: Path
@@ -40,15 +41,15 @@ class MaskFacts:
     lossy: bool
     counts: dict[int, int]
     flat: dict[int, int]
+    one_bit: bool
 
     @classmethod
     def of(cls, path: Path) -> MaskFacts:
         """Read a mask."""
         mask = read_mask(path)
         size = mask.codes.shape[::-1]
-        return cls(
-            path, size, mask.is_colour, mask.palette, mask.lossy, count_values(mask.codes), count_flat(mask.codes)
-        )
+        counts, flat = count_values(mask.codes), count_flat(mask.codes)
+        return cls(path, size, mask.is_colour, mask.palette, mask.lossy, counts, flat, mask.one_bit)
 
     def shown(self) -> set[int]:
         """The values, or those that a palette shows them in."""
@@ -71,6 +72,7 @@ class Census:
         counts: number of pixels of each value in all masks.
         flat: number of those in areas.
         lossy: a mask whose format changes values, if there is one.
+        white: value of the 1 in masks of one bit: 255 if all others are black and white, else 1.
 
     Args:
         masks (Sequence[MaskFacts]): at least one.
@@ -89,6 +91,8 @@ class Census:
         self.in_colours = mixed or moved or _is_of_shades(shown)
         self.is_palette = bool(shown) and not self.in_colours
         self.palette = {index: colours.pop() for index, colours in shown.items()} if self.is_palette else {}
+        values = set().union(*(mask.counts for mask in masks if not mask.one_bit))
+        self.white = 255 if 255 in values <= {0, 255} else 1
         self.counts, self.flat = Counter(), Counter()
         for mask in masks:
             for total, counts in ((self.counts, mask.counts), (self.flat, mask.flat)):
@@ -101,6 +105,8 @@ class Census:
             self.flat = Counter({code & 255: number for code, number in self.flat.items()})
 
     def _code(self, mask: MaskFacts, code: int) -> int:
+        if mask.one_bit:
+            return code * (0xFFFFFF if self.in_colours else self.white)
         if not self.in_colours or mask.is_colour:
             return code
         if mask.palette:
@@ -114,7 +120,9 @@ class Census:
         mask = read_mask(path)
         if self.greys:
             return mask.colours() & 255
-        return mask.colours() if self.in_colours else mask.codes
+        if self.in_colours:
+            return mask.colours()
+        return mask.codes * self.white if mask.one_bit else mask.codes
 
 
 def _is_of_shades(shown: Mapping[int, set[int]]) -> bool:

@@ -22,17 +22,21 @@ class MaskPicture:
         is_colour: whether they are colours.
         palette: of a palette picture, the colour of each index that occurs, as 0xRRGGBB.
         lossy: whether the format changes values.
+        one_bit: whether it has bits, of which 1 is white.
     """
 
     codes: np.ndarray
     is_colour: bool
     palette: dict[int, int] = field(default_factory=dict)
     lossy: bool = False
+    one_bit: bool = False
 
     def colours(self) -> np.ndarray:
         """The colours of the pixels as they are shown, 0xRRGGBB, int32 (H, W)."""
         if self.is_colour:
             return self.codes
+        if self.one_bit:
+            return self.codes * 0xFFFFFF
         if not self.palette:
             return self.codes.clip(0, 255) * 0x010101
         table = np.zeros(256, np.int32)
@@ -89,7 +93,7 @@ def _of_array(values: np.ndarray, lossy: bool = False) -> MaskPicture:
         raise ValueError(f"its values are no whole numbers: {np.nanmin(values):g} to {np.nanmax(values):g}")
     if values.dtype.kind not in "bui" and np.abs(values).max() >= 1 << 31:
         raise ValueError(f"its values go up to {values.max():g}, expected indices of classes")
-    return MaskPicture(values.astype(np.int32), False, lossy=lossy)
+    return MaskPicture(values.astype(np.int32), False, lossy=lossy, one_bit=values.dtype == bool)
 
 
 def _without_transparency(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:

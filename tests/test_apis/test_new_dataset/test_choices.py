@@ -86,10 +86,10 @@ def test_weights_of_uneven_classes():
     assert chosen(class_pixels=(4000, 100)).class_weight is None
     four = dict(classes=("a", "b", "c", "d"), palette=[(i, i, i) for i in range(4)], class_pixels=(900, 99, 1, 0))
     choices = chosen(**four)
-    assert choices.class_weight == [1.53, 8.89, 48.12, 50.5] and not choices.foreground
+    assert choices.class_weight == [1.53, 8.89, 48.12, 50.5] and choices.foreground is None
     assert "(900 times)" in why(choices, "class weights")
     one_score = chosen(Wishes(TINY, sigmoid=True), class_pixels=(990, 10))
-    assert one_score.class_weight == [23.62] and one_score.foreground and one_score.sigmoid
+    assert one_score.class_weight == [23.62] and one_score.foreground == 1 and one_score.sigmoid
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def test_tensorboard_where_it_is_installed(installed, tmp_path, monkeypatch):
     assert kinds == ["LocalVisBackend"] + ["TensorboardVisBackend"] * installed
 
 
+def test_figures_are_those_of_the_class_that_is_not_background(tmp_path):
+    config = write(tmp_path, Wishes(TINY), classes=("vessel", "Background"))
+    assert read_config(str(config)).val_evaluator.foreground == 0
+    assert "Recall of 'vessel'" in config.read_text()
+
+
 def test_many_classes_large_pictures_and_a_test_list(tmp_path):
     classes = tuple(f"class {number}" for number in range(30))
     changes = dict(classes=classes, palette=[(i, i, i) for i in range(30)], class_pixels=[3**i for i in range(30)])

@@ -255,6 +255,20 @@ def test_values_that_are_near_no_class_are_an_error(tmp_path):
         read(write_set(tmp_path, [mask] * 2, size=(128, 96)))
 
 
+@pytest.mark.parametrize("other", [255 * BINARY, np.dstack([255 * BINARY] * 3)])
+def test_white_of_one_bit_is_that_of_other_masks(tmp_path, other):
+    found = read(write_set(tmp_path, [Image.fromarray(BINARY > 0), other]))
+    assert found.classes == ("background", "foreground") and found.form == "masks of 0 and 255"
+    for picture in found.pictures:
+        np.testing.assert_array_equal(picture.read_labels(), BINARY)
+
+
+def test_one_bit_beside_indices_is_an_index(tmp_path):
+    found = read(write_set(tmp_path, [Image.fromarray(BINARY > 0), labels_of(3)]))
+    assert found.form == "masks of 3 indices from 0 to 2"
+    np.testing.assert_array_equal(found.pictures[0].read_labels(), BINARY)
+
+
 def test_masks_fit_pictures_as_they_are_shown(tmp_path):
     root = write_set(tmp_path, [BINARY, BINARY])
     turned = Image.new("RGB", (HEIGHT, WIDTH))
