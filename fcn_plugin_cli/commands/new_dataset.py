@@ -35,7 +35,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="values, colours (#rrggbb) or names of pixels to ignore",
     )
     lists = parser.add_argument_group("lists")
-    lists.add_argument("--val", type=float, default=0.2, metavar="SHARE", help="to validate on; default %(default)s")
+    lists.add_argument(
+        "--val",
+        type=float,
+        metavar="SHARE",
+        help="to validate on; default 0.2, or what lies in folders called train, valid and test",
+    )
     lists.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="to test on; default none")
     lists.add_argument(
         "--group-by",

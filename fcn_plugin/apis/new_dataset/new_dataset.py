@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...datasets.annotations.annotated import AnnotatedSet
 from ...datasets.annotations.read_annotations import read_annotations
-from ...datasets.annotations.splitting import group_expression, groups_of, joined, split
+from ...datasets.annotations.splitting import given_lists, group_expression, groups_of, joined, split
 from ...utils.files import NO_ROOM, CannotWriteError
 from ...utils.progress import in_threads
 from ...utils.text import summarize
@@ -24,6 +24,7 @@ from .pictures import usual_suffix
 from .record import check_place, check_same, content_of, write_record
 from .writing import drop_unused, write_pictures
 
+VAL = 0.2  #: share of the pictures to validate on
 SIZE_OF_LABELS = 1.1  #: of a copied data set to its pictures, about
 
 
@@ -60,7 +61,7 @@ def new_dataset(
     pair: str | None = None,
     classes: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
-    val: float = 0.2,
+    val: float | None = None,
     test: float = 0.0,
     group_by: str | None = None,
     seed: int = 0,
@@ -77,7 +78,8 @@ def new_dataset(
         masks (str | Path): their annotations: a folder of masks, or what :func:`read_annotations` reads.
         out (str | Path): directory to make.
         pair, classes, ignore: see :func:`read_annotations`.
-        val (float): share of the pictures to validate on.
+        val (float, optional): share of the pictures to validate on, by default 0.2. Pictures in folders such as
+            ``train`` and ``valid`` are in these lists already, unless ``val``, ``test`` or ``group_by`` is given.
         test (float): share of the pictures to test on; 0 makes no such list.
         group_by (str, optional): a regular expression: pictures in whose names it finds the same stay in one list.
         seed (int): of the split.
@@ -96,7 +98,7 @@ def new_dataset(
     """
     wishes = wishes or Wishes()
     images, masks, out = Path(images), Path(masks), Path(out)
-    shares = _shares(val, test, seed)
+    shares = _shares(VAL if val is None else val, test, seed)
     expression = None if group_by is None else group_expression(group_by)
     options = dict(pair=pair, classes=classes and list(classes), ignore=list(map(str, ignore)), val=val, test=test)
     options |= dict(group_by=group_by, seed=seed, link=link, bands=bands, **asdict(wishes))
@@ -108,6 +110,7 @@ def new_dataset(
     if len(names) < 2:
         raise ValueError(f"a picture to train on and another to validate on are needed, found {len(names)} with labels")
     groups = groups_of(names, expression) if expression else [None] * len(names)
+    given = given_lists(names) if (val, test, group_by) == (None, 0, None) else None
     content = content_of(annotated, link)
     if before is not None:
         check_same(out, before, content)
@@ -123,9 +126,13 @@ def new_dataset(
             pictures = write_pictures(root, annotated, layout, link)
             annotated, pictures, unused = drop_unused(root, annotated, layout, pictures)
             common = common_bands(pictures, bands)
-            units = joined(groups, [one.content for one in pictures])
-            lists = split([one.classes for one in pictures], units, shares, seed)
-            missing = {name: _missing(annotated.classes, pictures, lists, name) for name in shares}
+            if given:
+                _check_given(names, given, pictures)
+                lists = given
+            else:
+                units = joined(groups, [one.content for one in pictures])
+                lists = split([one.classes for one in pictures], units, shares, seed)
+            missing = {name: _missing(annotated.classes, pictures, lists, name) for name in dict.fromkeys(lists)}
             if missing["train"]:
                 what = f"no picture is left to train {summarize(missing['train'])} on"
                 raise ValueError(f"{what}: give more pictures, smaller groups, or another --seed")
@@ -150,8 +157,25 @@ def new_dataset(
         raise
     remarks = [*annotated.remarks, *([unused] if unused else [])]
     remarks += [f"{name} has no picture with {summarize(found)}" for name, found in missing.items() if found]
+    if given:
+        remarks.append("the lists are those of the folders that pictures are in; --val 0.2 draws new ones")
     remarks += _remarks(layout, annotated, pictures, groups, common)
     return NewDataset(out, annotated, layout.names, tuple(lists), tuple(pictures), facts, choices, tuple(remarks))
+
+
+def _check_given(names: Sequence[str], lists: Sequence[str], pictures: Sequence[Measured]) -> None:
+    """Check that no picture is in two of the lists that the folders of a user make."""
+    first: dict[str, int] = {}
+    twice = []
+    for index, picture in enumerate(pictures):
+        before = first.setdefault(picture.content, index)
+        if lists[before] != lists[index]:
+            twice.append(f"{names[before]} = {names[index]}")
+    if twice:
+        raise ValueError(
+            f"the same picture is in the folders of several lists: {summarize(twice)}. Remove one of them, or give"
+            " --val 0.2, which draws new lists"
+        )
 
 
 def _shares(val: float, test: float, seed: int) -> dict[str, float]:

@@ -10,7 +10,22 @@ import numpy as np
 from ...utils.text import summarize
 
 ATTEMPTS = 20  #: orders of the pictures to try until the lists are good
+#: Folders whose pictures are a list already.
+FOLDERS = dict(train="train", training="train", val="val", valid="val", validation="val", test="test", testing="test")
 TOLERANCE = 0.01  #: of all pictures, that a list may be off its share; half a picture at least
+
+
+def given_lists(names: Sequence[str]) -> list[str] | None:
+    """The list of each name, by the folder that it is in: ``train/``, ``valid/``, ``test/`` and the like.
+
+    Returns:
+        list[str] | None: None unless each name is in one such folder, and there are some to train and to validate on.
+    """
+    folders = [{FOLDERS[part] for part in name.lower().split("/")[:-1] if part in FOLDERS} for name in names]
+    if any(len(found) != 1 for found in folders):
+        return None
+    lists = [found.pop() for found in folders]
+    return lists if {"train", "val"} <= {*lists} else None
 
 
 def group_expression(pattern: str) -> re.Pattern:

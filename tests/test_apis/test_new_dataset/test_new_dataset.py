@@ -126,6 +126,34 @@ def test_lists(pictures, make, tmp_path):
     assert splits[0] == splits[1] and len(set(splits)) > 1
 
 
+def in_folders(pictures, *names):
+    for name in names:
+        pictures.add(name, (0, 1, 2))
+
+
+def test_lists_that_are_folders(pictures, make, tmp_path):
+    in_folders(pictures, "valid/1", "train/1", "train/2", "Train/city/3", "test/9")
+    made = make()
+    expected = dict(train=["Train/city/3", "train/1", "train/2"], val=["valid/1"], test=["test/9"])
+    assert lists_of(tmp_path / "made") == expected and made.facts.splits == dict(train=3, val=1, test=1)
+    assert "the lists are those of the folders" in " ".join(made.remarks)
+    new_dataset(pictures.images, pictures.masks, tmp_path / "anew", val=0.4)
+    assert {name: len(found) for name, found in lists_of(tmp_path / "anew").items()} == dict(train=3, val=2)
+
+
+def test_folders_that_are_no_lists(pictures, make, tmp_path):
+    in_folders(pictures, "train/1", "train/2", "train/3", "test/1")  # none to validate on
+    assert "the lists are those of the folders" not in " ".join(make().remarks)
+
+
+def test_folders_that_share_a_picture(pictures, make, tmp_path):
+    in_folders(pictures, "train/1", "train/2", "val/3")
+    pictures.add("val/4", (0, 1, 2), image=Image.open(pictures.files["train/2"]))
+    with pytest.raises(ValueError, match="in the folders of several lists: train/2 = val/4. Remove one of them"):
+        make()
+    assert not (tmp_path / "made").exists()
+
+
 def test_again(pictures, make, tmp_path, monkeypatch):
     ten(pictures)
     assert make(wishes=module.Wishes(fast=True)) is not None
