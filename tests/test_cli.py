@@ -22,7 +22,7 @@ from fcn_plugin_cli.commands import train
 
 #: The tool by the toolbox's or its customary name, arguments that it takes, and what some of them become.
 TOOLS = {
-    "new-dataset": ("new_dataset.py", "i m --out o --classes a b --link", dict(classes=["a", "b"], link=True, val=0.2)),
+    "new-dataset": ("new_dataset.py", "i m --out o --classes a b --link", dict(classes=["a", "b"], link=True)),
     "train": ("train.py", "c.py --no-amp --stage-only --resume --local-rank 1", dict(amp=False, local_rank=1)),
     "test": ("test.py", "c.py a.pth --tta --no-check --work-dir w", dict(checkpoint="a.pth", check_data=False)),
     "predict": ("infer.py", "a.jpg --out o b.jpg c.py a.pth --no-png", dict(sources=["a.jpg", "b.jpg"], config="c.py")),
