@@ -12,6 +12,7 @@ from torch import nn
 
 from ..models.heads import heads_of
 from ..models.losses import PixelCrossEntropyLoss
+from ..models.losses.of_head import losses_of
 from ..models.losses.trial import check_losses
 from .parts import TRAINING, Part, build_steps
 from .report import Report
@@ -61,7 +62,7 @@ def _ignored(
     """All that have an ignored index: where it is set, and the index."""
     for name, head in heads_of(model).items():
         yield from _of(head, f"model.{name}")
-        for loss in _losses(head):
+        for loss in losses_of(head):
             for module in loss.modules():
                 yield from _of(module, f"{type(module).__name__} of model.{name}")
     yield from _of(getattr(model, "data_preprocessor", None), "model.data_preprocessor")
@@ -109,7 +110,7 @@ def check_scores(model: nn.Module, report: Report) -> None:
                 f" 0: name the background as a class of the data set as well, and set {two}, or {two},"
                 f" model.{name}.out_channels=1 and {sigmoid}"
             )
-        for loss in _losses(head):
+        for loss in losses_of(head):
             if head.out_channels == 1 and _is_softmax(loss):
                 raise ValueError(
                     f"model.{name}.out_channels=1 has one score a pixel, of which {type(loss).__name__} takes a"
@@ -120,11 +121,6 @@ def check_scores(model: nn.Module, report: Report) -> None:
                 f"{loss} of model.{name} also counts pixels that are ignored ({head.ignore_index}), which it teaches to"
                 " be no class: take another one if labels have many of them (docs/own_head.md)"
             )
-
-
-def _losses(head: nn.Module) -> list[nn.Module]:
-    losses = getattr(head, "loss_decode", None)
-    return list(losses) if isinstance(losses, nn.ModuleList) else [losses] if isinstance(losses, nn.Module) else []
 
 
 def _is_softmax(loss: nn.Module) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -76,3 +77,17 @@ def check_writable(folder: str | os.PathLike) -> None:
             file.write(PROBE)
     except OSError as error:
         raise CannotWriteError(folder, f"{error.strerror}; give another directory, or make room") from error
+
+
+def file_digest(path: str | os.PathLike, kind: str = "sha256") -> str:
+    """A hash of what a file holds, in hexadecimal digits; of any size, as it is read in parts.
+
+    Args:
+        path (str | os.PathLike): the file.
+        kind (str): of the hash, as :func:`hashlib.new` knows it.
+    """
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while part := file.read(1 << 22):
+            digest.update(part)
+    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import shutil
@@ -17,7 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import get_external_models, get_mmcls_models, get_torchvision_models
 from rich.progress import wrap_file
 
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, file_digest
 from .errors import WeightsError
 
 TIMEOUT = 60  #: seconds without a byte
@@ -101,12 +100,8 @@ def _check(path: Path, name: str, url: str) -> None:
                 level=logging.WARNING,
             )
         return
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    if not digest.hexdigest().startswith(expected):
-        raise ValueError(f"its {kind} hash is {digest.hexdigest()}, expected {expected}: it is damaged or another file")
+    if not (digest := file_digest(path, kind)).startswith(expected):
+        raise ValueError(f"its {kind} hash is {digest}, expected {expected}: it is damaged or another file")
 
 
 def resolve(source: str) -> str | None:

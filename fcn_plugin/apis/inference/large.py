@@ -14,7 +14,7 @@ from ...datasets.transforms import LoadBands
 from ...datasets.transforms.loading import is_step
 from ...geometry.tiles import Block
 from ...models.segmentors.tiled_inference import classes_of, tiles_of
-from ...utils.files import CannotWriteError
+from ...utils.files import CannotWriteError, file_digest
 from ...utils.tiff_windows import TiffWindows
 from ...utils.tiled_tiff import write_tiled
 from ...version import __version__
@@ -147,7 +147,7 @@ class LargePrediction:
         outputs = [sorted((name, plane.bands, np.dtype(plane.dtype).name) for name, plane in planes.items())]
         return dict(
             **self._fingerprint,
-            picture=_digest_of(source.path),
+            picture=file_digest(source.path),
             outputs=_digest([*outputs, self.writer.settings]),
         )
 
@@ -214,14 +214,6 @@ def _fingerprint(predictor: Predictor) -> dict[str, str]:
 
 def _digest(values: object) -> str:
     return hashlib.sha256(repr(values).encode()).hexdigest()
-
-
-def _digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(1 << 22):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _software(path: Path) -> str | None:

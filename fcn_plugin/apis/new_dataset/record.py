@@ -10,7 +10,7 @@ from typing import Any
 
 from ...datasets.annotations.annotated import AnnotatedSet
 from ...datasets.preparation.lists import FOLDER, IMAGES, LABELS, read_list
-from ...utils.files import check_writable
+from ...utils.files import check_writable, file_digest
 from ...utils.progress import in_threads
 from ...utils.text import summarize
 
@@ -21,7 +21,7 @@ LISTS = ("train", "val", "test")
 def content_of(annotated: AnnotatedSet, link: bool) -> str:
     """A short text that is the same for the same pictures and annotations, and for links also in the same place."""
     files = sorted({path for one in annotated.pictures for path in (one.image, *one.annotations)})
-    digests = dict(zip(files, in_threads(_digest, files, "Reading the files")))
+    digests = dict(zip(files, in_threads(file_digest, files, "Reading the files")))
     lines = [
         json.dumps(
             [one.name, str(one.image.absolute()) if link else "", *map(digests.get, (one.image, *one.annotations))]
@@ -29,14 +29,6 @@ def content_of(annotated: AnnotatedSet, link: bool) -> str:
         for one in annotated.pictures
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_place(out: Path, images: Path, masks: Path, options: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -15,6 +14,7 @@ from urllib.request import Request, urlopen
 
 from rich.progress import DownloadColumn, Progress
 
+from ...utils.files import file_digest
 from .release import Archive
 
 CHUNK = 1 << 20  # bytes
@@ -97,13 +97,8 @@ def check_archive(path: Path, archive: Archive, checksum: bool = True) -> None:
     unwanted = "it is damaged or another file, get it anew"
     if archive.size not in (None, size := bytes_in(path)):
         raise ValueError(f"{path} has {size:,} bytes, expected {archive.size:,}: {unwanted}")
-    if checksum and archive.md5:
-        digest = hashlib.md5(usedforsecurity=False)
-        with open(path, "rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-        if digest.hexdigest() != archive.md5:
-            raise ValueError(f"{path} has the MD5 {digest.hexdigest()}, expected {archive.md5}: {unwanted}")
+    if checksum and archive.md5 and (digest := file_digest(path, "md5")) != archive.md5:
+        raise ValueError(f"{path} has the MD5 {digest}, expected {archive.md5}: {unwanted}")
 
 
 def _receive(archive: Archive, part: Path) -> None:

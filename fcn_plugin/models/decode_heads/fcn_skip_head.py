@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ...geometry import CoordMap, FeatureMap, UnknownGeometryError, UpsampleStep, read_feature_maps, skip_steps
@@ -20,6 +20,7 @@ from ..backbones import FCNVGG
 from ..layers import BilinearUpsample
 from ..layers.score_conv import ScoreConv
 from ..losses.class_weight import check_class_weight
+from ..losses.of_head import losses_of
 from ..losses.trial import check_losses
 from ..necks import FCConvNeck
 from .strips import adds_up, losses_in_strips, rows_of_strips
@@ -301,17 +302,16 @@ class FCNSkipHead(BaseDecodeHead):
             )
         score = self._fused(inputs)
         weight = None if self.sampler is None else self.sampler.sample(score, labels[:, None])
-        losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
 
         def logits_of(score: Tensor, rows: slice) -> Tensor:
             return self._logits(score, inputs.image_size, rows)
 
-        return losses_in_strips(logits_of, score, labels, losses, weight, self.ignore_index, rows)
+        return losses_in_strips(logits_of, score, labels, losses_of(self), weight, self.ignore_index, rows)
 
     def _can_strip(self) -> bool:
         """Whether losses and samplers add up over pixels, and nothing looks at the logits of whole images."""
         own = all(getattr(type(self), name) is getattr(FCNSkipHead, name) for name in ("forward", "loss_by_feat"))
-        return own and not self.steps[-1].changes_nothing and adds_up(self.loss_decode, self.sampler)
+        return own and not self.steps[-1].changes_nothing and adds_up(self)
 
     def misfit(self, found: Sequence[CoordMap]) -> str:
         """What to say of maps that lie elsewhere."""

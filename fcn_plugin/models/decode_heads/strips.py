@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from mmseg.structures import BasePixelSampler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..losses.of_head import losses_of
 from ..losses.pixel_cross_entropy import PixelCrossEntropyLoss
 from ..samplers import ClassPixelSampler, PatchPixelSampler
 
@@ -31,13 +31,10 @@ def rows_of_strips(batch: int, classes: int, size: tuple[int, int], strips: bool
     return max(1, STRIP // row)
 
 
-def adds_up(loss_decode: nn.Module, sampler: BasePixelSampler | None) -> bool:
-    """Whether the losses of a head are sums over pixels, and its sampler looks at labels alone."""
-    losses = loss_decode if isinstance(loss_decode, nn.ModuleList) else [loss_decode]
-    samplers = (ClassPixelSampler, PatchPixelSampler)
-    return all(isinstance(loss, PixelCrossEntropyLoss) for loss in losses) and isinstance(
-        sampler, (type(None), *samplers)
-    )
+def adds_up(head: nn.Module) -> bool:
+    """Whether the losses of a head are sums over pixels, and its sampler, if it has one, looks at labels alone."""
+    by_labels = head.sampler is None or isinstance(head.sampler, (ClassPixelSampler, PatchPixelSampler))
+    return by_labels and all(isinstance(loss, PixelCrossEntropyLoss) for loss in losses_of(head))
 
 
 def losses_in_strips(

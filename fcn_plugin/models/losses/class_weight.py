@@ -7,6 +7,8 @@ import math
 import numpy as np
 from torch import nn
 
+from .of_head import losses_of
+
 
 def check_class_weight(head: nn.Module) -> None:
     """Check that the losses of a built head weigh as many classes as it scores; the losses do not know their number.
@@ -14,8 +16,7 @@ def check_class_weight(head: nn.Module) -> None:
     Raises:
         ValueError: for another number of weights, and for what is no weight.
     """
-    losses = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
-    for loss in losses:
+    for loss in losses_of(head):
         weights = getattr(loss, "class_weight", None)
         if weights is None:
             continue

@@ -13,6 +13,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from ...utils.text import first_line
+from .of_head import losses_of
 from .pixel_cross_entropy import PixelCrossEntropyLoss
 
 #: Height and width of the pictures of a trial, in pixels.
@@ -25,7 +26,7 @@ def other_losses(head: BaseDecodeHead) -> Iterator[nn.Module]:
     """
     if type(head).loss_by_feat is not BaseDecodeHead.loss_by_feat or get_world_size() > 1:
         return
-    for loss in head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]:
+    for loss in losses_of(head):
         tensors = chain(loss.parameters(), loss.buffers())
         if not isinstance(loss, PixelCrossEntropyLoss) and not any(one.is_meta for one in tensors):
             yield loss
